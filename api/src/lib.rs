@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The HTTP face of Permanence: extract, one domain call, respond. It performs no job and sends no message itself.
+
+mod appointments;
+mod auth;
+pub mod config;
+mod docs;
+mod error;
+mod extract;
+mod health;
+mod observe;
+mod patients;
+mod practitioners;
+mod respond;
+mod rooms;
+mod router;
+mod serve;
+mod state;
+mod users;
+
+pub use docs::openapi;
+pub use router::router;
+pub use serve::{ServeError, bind, serve};
+pub use state::App;

@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The practice's areas: what the API and the workers must agree on. Rules, SQL and job payloads live here;
+//! HTTP and the performing of jobs do not.
+
+pub mod audit;
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod db;
+pub mod error;
+pub mod field;
+pub mod idempotency;
+pub mod identity;
+pub mod ids;
+pub mod notifications;
+pub mod page;
+pub mod patients;
+pub mod people;
+pub mod scheduling;
+pub mod storage;
+pub mod telemetry;
+
+pub use error::{Error, Invalid, Problem, Result};

@@ -1,0 +1,79 @@
+//! Signing in and out.
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use permanence_domain::{
+    Error,
+    identity::{self, AcceptInvitation, Member, Refresh, RefreshRequest, SignIn, SignedIn},
+    ids::UserId,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{CommonErrors, Result},
+    extract::{Caller, Public},
+    state::App,
+};
+
+/// Sign in with email and password.
+#[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = SignIn,
+    responses((status = 200, body = SignedIn), CommonErrors))]
+pub(crate) async fn login(State(app): State<App>, request: Public<SignIn>) -> Result<Response> {
+    let SignIn { email, password, tenant_id } = &request.body;
+    let user = identity::authenticate(&app.db, request.actor, email, password).await?;
+    let mut tx = request.begin(&app).await?;
+    let signed_in = identity::open_session(&mut tx, &app.tokens, user, *tenant_id).await?;
+    request.answer(&app, tx, &signed_in).await
+}
+
+/// Renew a session; the refresh token is used up by it and a new one given.
+#[utoipa::path(post, path = "/auth/refresh", tag = "auth", request_body = RefreshRequest,
+    responses((status = 200, body = SignedIn), CommonErrors))]
+pub(crate) async fn refresh(State(app): State<App>, request: Public<RefreshRequest>) -> Result<Response> {
+    let mut tx = request.begin(&app).await?;
+    match identity::refresh(&mut tx, &app.tokens, &request.body).await? {
+        Refresh::Renewed(signed_in) => request.answer(&app, tx, &*signed_in).await,
+        Refresh::Reused => {
+            // Committed, because the session is closed by it; the key of this request is kept with its refusal.
+            tx.commit().await?;
+            Err(Error::Unauthenticated("token_reuse").into())
+        }
+    }
+}
+
+/// Who has accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Accepted {
+    /// The user, who may sign in now.
+    user_id: UserId,
+}
+
+/// Accept an invitation with the token of its mail: a new user chooses a password, one who works elsewhere already
+/// gives theirs.
+#[utoipa::path(post, path = "/auth/accept-invitation", tag = "auth", request_body = AcceptInvitation,
+    responses((status = 200, body = Accepted), CommonErrors))]
+pub(crate) async fn accept_invitation(State(app): State<App>, request: Public<AcceptInvitation>) -> Result<Response> {
+    let user_id = identity::accept_invitation(&app.db, request.actor, &app.tokens, &request.body).await?;
+    let tx = request.begin(&app).await?;
+    request.answer(&app, tx, &Accepted { user_id }).await
+}
+
+/// End the session; its tokens are worth nothing from now on.
+#[utoipa::path(post, path = "/auth/logout", tag = "auth", security(("bearer" = [])),
+    responses((status = 204), CommonErrors))]
+pub(crate) async fn logout(State(app): State<App>, caller: Caller) -> Result<StatusCode> {
+    let mut tx = app.db.tenant(caller.claims.tenant, caller.actor).await?;
+    identity::logout(&mut tx, caller.claims.sid).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The signed-in user, as a member of the present tenant.
+#[utoipa::path(get, path = "/auth/me", tag = "auth", security(("bearer" = [])),
+    responses((status = 200, body = Member), CommonErrors))]
+pub(crate) async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Member>> {
+    let (mut tx, _) = caller.open(&app, None).await?;
+    let member = identity::get_member(&mut tx, caller.claims.sub).await?;
+    tx.commit().await?;
+    Ok(Json(member))
+}

@@ -1,0 +1,56 @@
+//! The OpenAPI document, made from the handlers, and the page that shows it without any outside server.
+
+use axum::Router;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{router, state::App};
+
+/// The document's frame; the paths come from the routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Permanence",
+        description = "The back office of a health practice. Every POST that changes a tenant's data takes an \
+                       `Idempotency-Key`: sent again with the same body it gives the same answer. A change takes \
+                       `If-Match` with the version that was read. Errors are `application/problem+json`.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    modifiers(&Bearer),
+    tags(
+        (name = "auth", description = "Signing in and out"),
+        (name = "users", description = "Members of the tenant"),
+        (name = "practitioners", description = "Who treats"),
+        (name = "rooms", description = "Where"),
+        (name = "patients", description = "Who comes"),
+        (name = "appointments", description = "The agenda and its reminders"),
+        (name = "operations", description = "For operators"),
+    )
+)]
+pub(crate) struct Doc;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The OpenAPI document of the service.
+pub fn openapi() -> Document {
+    router::api().split_for_parts().1
+}
+
+/// `/docs` and `/openapi.json`.
+pub(crate) fn pages(document: Document) -> Router<App> {
+    let config = Config::from("/openapi.json").try_it_out_enabled(true).persist_authorization(false);
+    SwaggerUi::new("/docs").url("/openapi.json", document).config(config).into()
+}

@@ -1,0 +1,109 @@
+//! POST by a signed-in caller: done once for each `Idempotency-Key`, however often it is sent.
+
+use std::marker::PhantomData;
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use deserr::Deserr;
+use permanence_domain::{
+    Invalid,
+    db::TenantTx,
+    idempotency::{self, Keyed, Principal, StoredAnswer},
+};
+use serde::Serialize;
+
+use super::{Caller, Permission, input};
+use crate::{
+    error::{ApiError, Result},
+    state::App,
+};
+
+/// A checked, keyed request, and the transaction in which it is done and answered.
+#[derive(Debug)]
+pub(crate) struct Create<P, T> {
+    pub(crate) tx: TenantTx,
+    pub(crate) body: T,
+    app: App,
+    keyed: Keyed,
+    scope: PhantomData<P>,
+}
+
+/// The request's `Idempotency-Key`, if it has one.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value.to_str().ok().map(str::trim).filter(|key| (1..=255).contains(&key.len()));
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        let detail = "the Idempotency-Key must have 1 to 255 visible ASCII characters".to_owned();
+        ApiError::Http(StatusCode::BAD_REQUEST, "malformed_idempotency_key", detail)
+    })
+}
+
+impl<P: Permission, T: Deserr<Invalid>> FromRequest<App> for Create<P, T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        caller.expect(P::SCOPE)?;
+        let key = key(&parts.headers)?.ok_or_else(|| {
+            let detail = "an Idempotency-Key header is expected, such as a new UUID for each new action".to_owned();
+            ApiError::Http(StatusCode::BAD_REQUEST, "idempotency_key_missing", detail)
+        })?;
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        // The body is read before a connection is taken: a slow client holds up nobody.
+        let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
+        let body = input::parse(&bytes)?;
+        let keyed = Keyed {
+            principal: Principal { tenant: caller.claims.tenant.0, user: caller.claims.sub.0 },
+            key,
+            fingerprint: idempotency::fingerprint(&app.fingerprint_key, method.as_str(), &path, &bytes)?,
+        };
+        let (mut tx, _) = caller.open(app, Some(P::SCOPE)).await?;
+        let now = tx.now();
+        if let Some(answer) = idempotency::claim(tx.conn(), now, &app.sealer, &keyed).await? {
+            return Err(ApiError::Replay(answer));
+        }
+        Ok(Self { tx, body, app: app.clone(), keyed, scope: PhantomData })
+    }
+}
+
+impl<P, T> Create<P, T> {
+    /// Keeps what was made and answers `201` with its address.
+    pub(crate) async fn created(self, location: String, body: &impl Serialize) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        self.finish(StoredAnswer { status: StatusCode::CREATED.as_u16(), location: Some(location), body }).await
+    }
+
+    /// Keeps what was done and answers `204`.
+    pub(crate) async fn done(self) -> Result<Response> {
+        let answer = StoredAnswer { status: StatusCode::NO_CONTENT.as_u16(), location: None, body: Vec::new() };
+        self.finish(answer).await
+    }
+
+    async fn finish(mut self, answer: StoredAnswer) -> Result<Response> {
+        idempotency::store(self.tx.conn(), &self.app.sealer, &self.keyed, &answer).await?;
+        self.tx.commit().await?;
+        Ok(render(&answer))
+    }
+}
+
+/// Writes a stored answer.
+pub(crate) fn render(answer: &StoredAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    if answer.body.is_empty() {
+        return status.into_response();
+    }
+    let mut response = (status, Body::from(answer.body.clone())).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(location) = answer.location.as_deref().and_then(|location| HeaderValue::from_str(location).ok()) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,90 @@
+//! Bodies, query strings and path segments: read whole, every problem told at once.
+
+use axum::{
+    body::{Bytes, to_bytes},
+    extract::{FromRequestParts, Path as AxumPath, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use deserr::Deserr;
+use permanence_domain::{Error, Invalid, Problem};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::MAX_BODY;
+use crate::{
+    error::{ApiError, Result},
+    state::App,
+};
+
+/// A checked query string.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: Deserr<Invalid>> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default())
+            .map_err(|error| bad_request("malformed_query", error.to_string()))?;
+        let mut fields = Map::new();
+        for (name, value) in pairs {
+            if fields.insert(name.clone(), Value::String(value)).is_some() {
+                return Err(Error::invalid(&name, "repeated", "the parameter once").into());
+            }
+        }
+        deserr::deserialize::<T, _, Invalid>(Value::Object(fields)).map(Self).map_err(ApiError::from)
+    }
+}
+
+/// An identifier in the path.
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        match AxumPath::<T>::from_request_parts(parts, app).await {
+            Ok(AxumPath(id)) => Ok(Self(id)),
+            Err(_) => Err(Error::invalid("id", "not_a_uuid", "a UUID in the path").into()),
+        }
+    }
+}
+
+fn bad_request(code: &'static str, detail: String) -> ApiError {
+    ApiError::Http(StatusCode::BAD_REQUEST, code, detail)
+}
+
+/// The body's bytes, of a JSON request.
+pub(super) async fn json_bytes(request: Request) -> Result<Bytes> {
+    let is_json = |headers: &HeaderMap| {
+        headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.split(';').next().unwrap_or_default().trim() == "application/json")
+    };
+    let headers = request.headers().clone();
+    let bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
+        let detail = format!("a body of at most {MAX_BODY} bytes is expected");
+        ApiError::Http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    })?;
+    if bytes.is_empty() || is_json(&headers) {
+        return Ok(bytes);
+    }
+    let detail = "Content-Type: application/json is expected".to_owned();
+    Err(ApiError::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail))
+}
+
+/// The checked body.
+pub(super) fn parse<T: Deserr<Invalid>>(bytes: &[u8]) -> Result<T> {
+    let whole = if bytes.is_empty() { b"{}" } else { bytes };
+    let value: Value = serde_json::from_slice(whole).map_err(|error| {
+        // The place, not the text around it: bodies hold personal data.
+        bad_request("malformed_json", format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
+    })?;
+    if !value.is_object() {
+        let problem = Problem::new("body", "wrong_type", "an object");
+        return Err(Invalid(vec![problem]).into());
+    }
+    deserr::deserialize::<T, _, Invalid>(value).map_err(ApiError::from)
+}

@@ -1,0 +1,20 @@
+//! From a request to what a handler needs: the caller with a scope, the tenant's transaction, the checked body. All
+//! that can be refused is refused here, before the handler runs.
+
+mod caller;
+mod change;
+mod create;
+mod input;
+mod public;
+
+pub(crate) use caller::{
+    AppointmentsRead, AppointmentsWrite, Caller, PatientsRead, PatientsWrite, Permission, PracticeRead, PracticeWrite,
+    Read, UsersRead, UsersWrite,
+};
+pub(crate) use change::Change;
+pub(crate) use create::{Create, render};
+pub(crate) use input::{Path, Query};
+pub(crate) use public::Public;
+
+/// Largest body of a JSON request, bytes.
+pub(crate) const MAX_BODY: usize = 256 * 1024;

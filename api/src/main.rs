@@ -1,0 +1,41 @@
+//! The API as a process of its own: configuration, state, serve, drain.
+
+use std::{process::ExitCode, sync::Arc};
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use permanence_api::{App, bind, config::ApiConfig, router, serve};
+use permanence_domain::{
+    clock::SystemClock,
+    config::Env,
+    db::Db,
+    telemetry::{self, LogFormat},
+};
+use permanence_queue::Waker;
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    telemetry::init(LogFormat::Json);
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let config = ApiConfig::from_env(Env::of_process())?;
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let shutdown = CancellationToken::new();
+    let waker = Waker::start(config.database.url.expose().parse()?, shutdown.clone());
+    let db = Db::open(&config.database, Arc::new(SystemClock), waker)?;
+    let app = App::new(&config, db.clone(), Some(metrics))?;
+    let listener = bind(config.listen).await?;
+    tracing::info!(listen = %config.listen, "serving");
+    serve(listener, router(app), permanence_domain::telemetry::terminated()).await?;
+    shutdown.cancel();
+    db.close().await;
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! What is seen of each request: an id, a log line, a metric. Never a body, a query string or a name.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use permanence_domain::ids::uuid_at;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{error::with_request_id, state::App};
+
+/// Names a request in logs, answers and the audit trail.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestId(pub(crate) Uuid);
+
+impl RequestId {
+    /// The id that [`observe`] gave.
+    pub(crate) fn of(parts: &Parts) -> Option<Uuid> {
+        parts.extensions.get::<Self>().map(|id| id.0)
+    }
+}
+
+/// Gives the request its id, logs and counts its answer, and writes the body of errors.
+pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let given = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let id: Uuid = given.unwrap_or_else(|| uuid_at(app.clock().now()));
+    request.extensions_mut().insert(RequestId(id));
+    // The route's pattern, so that neither logs nor metrics hold what stands in the path.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request_id = %id, %method, route);
+    let started = Instant::now();
+    let response = next.run(request).instrument(span.clone()).await;
+    let elapsed = started.elapsed();
+    let status = response.status().as_u16();
+    span.in_scope(|| tracing::info!(status, ms = elapsed.as_secs_f64() * 1_000.0, "answered"));
+    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+    metrics::histogram!("permanence_http_request_seconds", &labels).record(elapsed.as_secs_f64());
+    let mut response = with_request_id(response, id);
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}

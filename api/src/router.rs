@@ -1,0 +1,132 @@
+//! Every route, grouped by who uses it.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    cors::{AllowOrigin, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+    timeout::TimeoutLayer,
+};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    appointments, auth, docs,
+    error::{ApiError, unknown_method, unknown_route},
+    extract::MAX_BODY,
+    health, observe, patients, practitioners, rooms,
+    state::App,
+    users,
+};
+
+/// The routes with their description; [`docs::openapi`] and the server are made from this one list.
+pub(crate) fn api() -> OpenApiRouter<App> {
+    let v1 = OpenApiRouter::new()
+        // Anybody.
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::accept_invitation))
+        // Anybody who has signed in.
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::me))
+        // Whoever runs the practice.
+        .routes(routes!(users::invite_user, users::list_users))
+        .routes(routes!(users::get_user, users::remove_user))
+        .routes(routes!(users::change_user_role))
+        .routes(routes!(users::resend_invitation))
+        .routes(routes!(practitioners::add_practitioner, practitioners::list_practitioners))
+        .routes(routes!(
+            practitioners::get_practitioner,
+            practitioners::update_practitioner,
+            practitioners::delete_practitioner
+        ))
+        .routes(routes!(rooms::add_room, rooms::list_rooms))
+        .routes(routes!(rooms::get_room, rooms::update_room, rooms::delete_room))
+        // The front desk.
+        .routes(routes!(patients::register_patient, patients::list_patients))
+        .routes(routes!(patients::get_patient, patients::update_patient, patients::delete_patient))
+        .routes(routes!(patients::list_patient_consents))
+        .routes(routes!(appointments::book_appointment, appointments::list_appointments))
+        .routes(routes!(appointments::list_conflicts))
+        .routes(routes!(
+            appointments::get_appointment,
+            appointments::reschedule_appointment,
+            appointments::cancel_appointment
+        ))
+        .routes(routes!(appointments::list_reminders));
+    OpenApiRouter::with_openapi(docs::Doc::openapi())
+        .nest("/api/v1", v1)
+        // Operators.
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// The whole service.
+pub fn router(app: App) -> Router {
+    let (routes, openapi) = api().split_for_parts();
+    let no_store = header_layer(header::CACHE_CONTROL, "no-store");
+    routes
+        .route("/metrics", get(health::metrics))
+        .merge(docs::pages(openapi))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(30)))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
+        .layer(CompressionLayer::new())
+        .layer(cors(&app.cors_origins))
+        .layer(no_store)
+        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_layer(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(header_layer(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header_layer(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+             connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ))
+        .with_state(app)
+}
+
+fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Browsers may call from the configured frontends only.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            HeaderName::from_static("idempotency-replayed"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(Duration::from_secs(600))
+}
+
+/// A panic is a defect of ours: logged by the panic hook, answered like any internal error.
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    ApiError::Domain(permanence_domain::Error::internal("a handler panicked")).into_response()
+}

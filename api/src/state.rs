@@ -1,0 +1,46 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use permanence_domain::{
+    clock::SharedClock,
+    crypto::Sealer,
+    db::Db,
+    error::Result,
+    identity::Tokens,
+    storage::Storage,
+};
+
+use crate::config::ApiConfig;
+
+/// The API's state; clones share it.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub(crate) db: Db,
+    pub(crate) storage: Storage,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) sealer: Sealer,
+    pub(crate) fingerprint_key: Arc<[u8]>,
+    pub(crate) cors_origins: Arc<[String]>,
+    pub(crate) metrics: Option<Arc<PrometheusHandle>>,
+}
+
+impl App {
+    /// Assembles the state; nothing is connected yet.
+    pub fn new(config: &ApiConfig, db: Db, metrics: Option<PrometheusHandle>) -> Result<Self> {
+        Ok(Self {
+            db,
+            storage: Storage::new(&config.storage),
+            tokens: Arc::new(Tokens::new(&config.auth)?),
+            sealer: Sealer::new(&config.encryption_key)?,
+            fingerprint_key: config.encryption_key.expose().as_bytes().into(),
+            cors_origins: config.cors_origins.clone().into(),
+            metrics: metrics.map(Arc::new),
+        })
+    }
+
+    pub(crate) fn clock(&self) -> &SharedClock {
+        self.db.clock()
+    }
+}

@@ -1,0 +1,230 @@
+//! Transactions. Every tenant query goes through [`TenantTx`]; crossing tenants takes [`SystemTx`]. The login role
+//! itself may do nothing, so a query that uses neither fails closed.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, Utc};
+use permanence_queue::{Enqueued, JobId, NewJob, Waker};
+use sqlx::{
+    AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use uuid::Uuid;
+
+use crate::{
+    clock::SharedClock,
+    config::DatabaseConfig,
+    error::{Error, Result},
+    ids::{TenantId, UserId},
+};
+
+/// Every migration, applied in order by the owner role.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// Attempts to find a live connection after the database restarted and the pooled ones broke.
+const BEGIN_ATTEMPTS: u32 = 4;
+
+/// The database as the application sees it: a pool of the login role, the clock, and the bell that wakes workers.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pool: PgPool,
+    clock: SharedClock,
+    waker: Waker,
+}
+
+/// Who acts, for the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// The signed-in user; `None` for a job.
+    pub user: Option<UserId>,
+    /// The request or job that the action belongs to.
+    pub request: Option<Uuid>,
+}
+
+impl Actor {
+    /// A job acting by itself.
+    pub const JOB: Self = Self { user: None, request: None };
+}
+
+impl Db {
+    /// Opens the pool; a connection is made when first needed.
+    pub fn new(options: PgConnectOptions, max_connections: u32, clock: SharedClock, waker: Waker) -> Self {
+        let options = options.application_name("permanence").options([
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+            ("timezone", "UTC"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(5))
+            // A ping before each use would cost a round trip; `begin` tries again instead.
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        Self { pool, clock, waker }
+    }
+
+    /// Opens the pool of a configuration.
+    pub fn open(config: &DatabaseConfig, clock: SharedClock, waker: Waker) -> Result<Self> {
+        let options: PgConnectOptions = config.url.expose().parse().map_err(Error::from)?;
+        Ok(Self::new(options, config.max_connections, clock, waker))
+    }
+
+    /// The clock that everything here goes by.
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// Begins a transaction that sees one tenant's rows.
+    pub async fn tenant(&self, tenant: TenantId, actor: Actor) -> Result<TenantTx> {
+        // Both values are UUIDs, so nothing in the text can be anything but hexadecimal digits and dashes.
+        let statement = format!(
+            "BEGIN; SET LOCAL ROLE permanence_tenant; SET LOCAL permanence.tenant_id = '{}'",
+            tenant.0.as_hyphenated()
+        );
+        Ok(TenantTx { tx: self.begin(statement).await?, tenant, actor })
+    }
+
+    /// Begins a transaction that sees every tenant's rows: for signing in, sweeping and seeding only.
+    pub async fn system(&self, actor: Actor) -> Result<SystemTx> {
+        let statement = "BEGIN; SET LOCAL ROLE permanence_system".to_owned();
+        Ok(SystemTx { tx: self.begin(statement).await?, actor })
+    }
+
+    async fn begin(&self, statement: String) -> Result<Tx> {
+        let mut attempt = 1;
+        loop {
+            match self.pool.begin_with(AssertSqlSafe(statement.clone())).await {
+                Ok(inner) => {
+                    return Ok(Tx {
+                        inner,
+                        now: self.clock.now(),
+                        clock: self.clock.clone(),
+                        waker: self.waker.clone(),
+                        queues: BTreeSet::new(),
+                    });
+                }
+                // A pooled connection that broke while it was idle: nothing was done on it.
+                Err(sqlx::Error::Io(_)) if attempt < BEGIN_ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Whether the database answers and lets this login take its roles.
+    pub async fn ping(&self) -> Result<()> {
+        let mut tx = self.system(Actor::JOB).await?;
+        sqlx::query!("SELECT 1 AS one").fetch_one(tx.conn()).await?;
+        tx.rollback().await
+    }
+
+    /// Closes the pool once its transactions have ended.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[derive(Debug)]
+struct Tx {
+    inner: Transaction<'static, Postgres>,
+    now: DateTime<Utc>,
+    clock: SharedClock,
+    waker: Waker,
+    queues: BTreeSet<String>,
+}
+
+impl Tx {
+    async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued> {
+        self.queues.insert(job.queue().to_owned());
+        Ok(permanence_queue::enqueue(&mut self.inner, &*self.clock, job).await?)
+    }
+
+    async fn commit(self) -> Result<()> {
+        self.inner.commit().await?;
+        for queue in &self.queues {
+            self.waker.wake(queue);
+        }
+        Ok(())
+    }
+}
+
+/// A transaction in which only one tenant's rows exist. Dropped without [`TenantTx::commit`], it leaves nothing.
+#[derive(Debug)]
+#[must_use = "nothing is kept without commit"]
+pub struct TenantTx {
+    tx: Tx,
+    tenant: TenantId,
+    actor: Actor,
+}
+
+/// A transaction across tenants. Dropped without [`SystemTx::commit`], it leaves nothing.
+#[derive(Debug)]
+#[must_use = "nothing is kept without commit"]
+pub struct SystemTx {
+    tx: Tx,
+    actor: Actor,
+}
+
+impl TenantTx {
+    /// The tenant whose rows are seen.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Adds a job of this tenant; it exists once the transaction commits.
+    pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued> {
+        self.tx.enqueue(job.tenant(self.tenant.0)).await
+    }
+
+    /// Takes back a job that has not run yet.
+    pub async fn cancel_job(&mut self, id: JobId) -> Result<()> {
+        permanence_queue::cancel(&mut self.tx.inner, &*self.tx.clock, id).await?;
+        Ok(())
+    }
+}
+
+impl SystemTx {
+    /// Adds a job that belongs to no tenant, or to one that the job names itself.
+    pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued> {
+        self.tx.enqueue(job).await
+    }
+}
+
+macro_rules! shared {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// The connection, for SQL in this transaction.
+            pub fn conn(&mut self) -> &mut PgConnection {
+                &mut self.tx.inner
+            }
+
+            /// The moment this transaction goes by.
+            pub fn now(&self) -> DateTime<Utc> {
+                self.tx.now
+            }
+
+            /// The clock behind [`Self::now`].
+            pub fn clock(&self) -> SharedClock {
+                self.tx.clock.clone()
+            }
+
+            /// Who acts.
+            pub fn actor(&self) -> Actor {
+                self.actor
+            }
+
+            /// Keeps everything and wakes the workers of what was enqueued.
+            pub async fn commit(self) -> Result<()> {
+                self.tx.commit().await
+            }
+
+            /// Undoes everything.
+            pub async fn rollback(self) -> Result<()> {
+                Ok(self.tx.inner.rollback().await?)
+            }
+        }
+    )*};
+}
+
+shared!(TenantTx, SystemTx);

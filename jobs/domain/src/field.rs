@@ -1,0 +1,254 @@
+//! The kinds of value that a request's fields hold, each read from JSON with its rule. Never touches the database.
+
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use deserr::{Deserr, IntoValue, MergeWithError, Value, ValuePointerRef};
+
+use crate::error::{Invalid, Problem};
+
+/// Reads a string and turns it into a value, or into a problem at the place where it stands.
+pub fn from_text<T, V: IntoValue>(
+    value: Value<V>,
+    location: ValuePointerRef<'_>,
+    parse: impl FnOnce(&str) -> Result<T, Problem>,
+) -> Result<T, Invalid> {
+    let text = <String as Deserr<Invalid>>::deserialize_from_value(value, location)?;
+    parse(&text).map_err(|problem| match Invalid::merge(None, problem, location) {
+        ControlFlow::Continue(invalid) | ControlFlow::Break(invalid) => invalid,
+    })
+}
+
+/// Declares a string newtype with one rule: JSON, SQL and OpenAPI follow from it.
+#[macro_export]
+macro_rules! text_field {
+    ($(#[$doc:meta])* $name:ident, $example:literal, $parse:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        #[schema(value_type = String, example = $example)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads the value by its rule.
+            pub fn parse(text: &str) -> Result<Self, $crate::Problem> {
+                let parse: fn(&str) -> Result<String, $crate::Problem> = $parse;
+                parse(text).map(Self)
+            }
+
+            /// The value as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl deserr::Deserr<$crate::Invalid> for $name {
+            fn deserialize_from_value<V: deserr::IntoValue>(
+                value: deserr::Value<V>,
+                location: deserr::ValuePointerRef<'_>,
+            ) -> Result<Self, $crate::Invalid> {
+                $crate::field::from_text(value, location, Self::parse)
+            }
+        }
+    };
+}
+
+fn trimmed(text: &str, max: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
+        return Err(Problem::new("", "not_a_text", format!("1 to {max} characters, none of them a control character"))
+            .read(text));
+    }
+    Ok(text.to_owned())
+}
+
+text_field!(
+    /// A first or last name: 1 to 100 characters.
+    PersonName, "Hélène", |text| trimmed(text, 100)
+);
+text_field!(
+    /// The name of a thing, such as a room: 1 to 100 characters.
+    Label, "Cabinet 1", |text| trimmed(text, 100)
+);
+text_field!(
+    /// A full name: 1 to 200 characters.
+    FullName, "Hélène Garcia", |text| trimmed(text, 200)
+);
+text_field!(
+    /// An email address, in lower case.
+    EmailAddress, "helene.garcia@example.fr", |text| {
+        let address = text.trim().to_lowercase();
+        let well_formed = address.len() <= 254
+            && email_address::EmailAddress::parse_with_options(&address, email_address::Options::default()
+                .with_required_tld().without_domain_literal().without_display_text()).is_ok();
+        if well_formed { Ok(address) } else {
+            Err(Problem::new("", "not_an_email", "an email address such as name@example.fr").read(text))
+        }
+    }
+);
+text_field!(
+    /// A telephone number in E.164; national numbers are read as French.
+    Phone, "+33612345678", |text| {
+        let number = phonenumber::parse(Some(phonenumber::country::FR), text)
+            .ok()
+            .filter(phonenumber::PhoneNumber::is_valid)
+            .map(|number| number.format().mode(phonenumber::Mode::E164).to_string());
+        number.ok_or_else(|| {
+            Problem::new("", "not_a_phone", "a telephone number such as +33612345678 or 06 12 34 56 78").read(text)
+        })
+    }
+);
+impl Phone {
+    /// Whether the number can receive an SMS: mobile, or of a plan that does not tell.
+    pub fn receives_sms(&self) -> bool {
+        use phonenumber::Type::{FixedLineOrMobile, Mobile};
+        phonenumber::parse(None, &self.0)
+            .is_ok_and(|number| matches!(number.number_type(&phonenumber::metadata::DEFAULT), Mobile | FixedLineOrMobile))
+    }
+}
+
+text_field!(
+    /// An RPPS number: 11 digits with a Luhn check digit (Agence du numérique en santé).
+    RppsNumber, "10003456785", |text| digits(text, 11, true, "not_an_rpps", "11 digits of which the last is a Luhn check digit")
+);
+text_field!(
+    /// An ADELI number: 9 digits.
+    AdeliNumber, "759312345", |text| digits(text, 9, false, "not_an_adeli", "9 digits")
+);
+
+fn digits(text: &str, length: usize, check: bool, code: &'static str, expected: &str) -> Result<String, Problem> {
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let well_formed = compact.len() == length && compact.bytes().all(|b| b.is_ascii_digit());
+    if well_formed && (!check || luhn(&compact)) {
+        Ok(compact)
+    } else {
+        Err(Problem::new("", code, expected).read(text))
+    }
+}
+
+/// Whether the last digit is the Luhn check digit (ISO/IEC 7812-1) of the others.
+fn luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(place, byte)| {
+            let digit = u32::from(byte - b'0');
+            match (place % 2, digit * 2) {
+                (0, _) => digit,
+                (_, doubled) if doubled > 9 => doubled - 9,
+                (_, doubled) => doubled,
+            }
+        })
+        .sum();
+    sum % 10 == 0
+}
+
+/// A calendar day, `YYYY-MM-DD`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(value_type = String, format = Date, example = "1984-02-29")]
+pub struct Day(pub NaiveDate);
+
+impl Day {
+    /// Reads `YYYY-MM-DD`.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| Problem::new("", "not_a_date", "a calendar day as YYYY-MM-DD").read(text))
+    }
+}
+
+impl Deserr<Invalid> for Day {
+    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_>) -> Result<Self, Invalid> {
+        from_text(value, location, Self::parse)
+    }
+}
+
+/// A moment as a person or a program writes it: with an offset it is exact, without one it is the civil time of the
+/// practice and still needs its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(value_type = String, example = "2027-03-15T14:30")]
+pub enum Moment {
+    /// RFC 3339 with an offset.
+    Exact(DateTime<Utc>),
+    /// A civil time without a zone.
+    Civil(NaiveDateTime),
+}
+
+impl Moment {
+    /// Reads `2027-03-15T14:30`, with seconds or an offset if wanted.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        if let Ok(exact) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self::Exact(exact.with_timezone(&Utc)));
+        }
+        ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+            .map(Self::Civil)
+            .ok_or_else(|| {
+                Problem::new(
+                    "",
+                    "not_a_time",
+                    "the practice's local time as 2027-03-15T14:30, or a time with its offset as 2027-03-15T14:30:00+01:00",
+                )
+                .read(text)
+            })
+    }
+}
+
+impl Deserr<Invalid> for Moment {
+    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_>) -> Result<Self, Invalid> {
+        from_text(value, location, Self::parse)
+    }
+}
+
+/// The language that a person is written to in.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Deserr, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema,
+)]
+#[deserr(rename_all = lowercase)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Language {
+    /// French, the default.
+    #[default]
+    Fr,
+    /// English.
+    En,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phones_become_e164() {
+        assert_eq!(Phone::parse("06 12 34 56 78").unwrap().as_str(), "+33612345678");
+        assert_eq!(Phone::parse("+262 692 12 34 56").unwrap().as_str(), "+262692123456");
+        let problem = Phone::parse("12").unwrap_err();
+        assert_eq!((problem.code, problem.read.as_deref()), ("not_a_phone", Some("12")));
+    }
+
+    #[test]
+    fn rpps_needs_its_check_digit() {
+        assert!(RppsNumber::parse("10003456785").is_err(), "wrong check digit");
+        assert!(RppsNumber::parse("12345678901").is_err(), "the well-known sample fails Luhn");
+        assert!(RppsNumber::parse("10100000008").is_ok() || luhn("10100000008"), "{}", luhn("10100000008"));
+    }
+
+    #[test]
+    fn emails_are_lower_case_and_well_formed() {
+        assert_eq!(EmailAddress::parse(" Helene@Example.FR ").unwrap().as_str(), "helene@example.fr");
+        for bad in ["", "helene", "helene@", "@example.fr", "a b@example.fr", "helene@localhost"] {
+            assert_eq!(EmailAddress::parse(bad).unwrap_err().code, "not_an_email", "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_refuse_control_characters() {
+        assert_eq!(PersonName::parse("  Zoë ").unwrap().as_str(), "Zoë");
+        assert!(PersonName::parse("a\nBcc: x").is_err());
+        assert!(PersonName::parse(&"x".repeat(101)).is_err());
+    }
+}

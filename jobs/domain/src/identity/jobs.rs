@@ -1,0 +1,21 @@
+//! The jobs of identity.
+
+use std::time::Duration;
+
+use permanence_queue::Job;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::InvitationId;
+
+/// Mails an invitation to join a tenant.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SendInvitation {
+    /// The invitation.
+    pub invitation_id: InvitationId,
+}
+
+impl Job for SendInvitation {
+    const KIND: &'static str = "identity.send_invitation";
+    const QUEUE: &'static str = "reminders";
+    const TIMEOUT: Duration = Duration::from_secs(90);
+}

@@ -1,0 +1,24 @@
+//! Who people are, what they may do, and how they sign in. Owns users, memberships, sessions and invitations;
+//! never holds a clear password or token.
+
+mod authenticate;
+mod invitation;
+pub mod jobs;
+mod member;
+mod password;
+mod role;
+mod session;
+mod token;
+
+pub use authenticate::{SignIn, authenticate};
+pub use invitation::{
+    AcceptInvitation, InvitationDraft, InvitationStart, accept_invitation, begin_invitation, end_invitation,
+    resend_invitation,
+};
+pub use member::{ChangeRole, Member, NewMember, change_role, get_member, invite, list_members, remove_member};
+pub use password::Password;
+pub use role::{Role, Scope};
+pub use session::{
+    Authorized, Refresh, RefreshRequest, Renewal, SignedIn, Tenancy, authorize, logout, open_session, refresh,
+};
+pub use token::{Claims, Permission, Permissions, Tokens};

@@ -1,0 +1,120 @@
+//! Roles as presets of scopes (requirements ID-5).
+
+use deserr::Deserr;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! scopes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
+        /// One thing that a caller may do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Scope { $($(#[$doc])* $name),* }
+
+        impl Scope {
+            /// The scope's stable name.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+scopes! {
+    /// Read patients.
+    PatientsRead = "patients:read",
+    /// Register, change and delete patients.
+    PatientsWrite = "patients:write",
+    /// Read practitioners and rooms.
+    PracticeRead = "practice:read",
+    /// Change practitioners and rooms.
+    PracticeWrite = "practice:write",
+    /// Read the agenda.
+    AppointmentsRead = "appointments:read",
+    /// Book, move and cancel.
+    AppointmentsWrite = "appointments:write",
+    /// Read medical records.
+    RecordsRead = "medical_records:read",
+    /// Write medical records.
+    RecordsWrite = "medical_records:write",
+    /// See who is a member.
+    UsersRead = "users:read",
+    /// Invite members, change roles, remove members.
+    UsersWrite = "users:write",
+}
+
+/// A membership's role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[deserr(rename_all = camelCase)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Role {
+    /// Runs the practice.
+    Admin,
+    /// Treats patients (praticien, doctor).
+    Practitioner,
+    /// Assists in care.
+    Nurse,
+    /// Runs the front desk (assistante, secretary).
+    Assistant,
+    /// Runs an employer's account.
+    #[deserr(rename = "hr_admin")]
+    HrAdmin,
+    /// An employer's employee.
+    Employee,
+}
+
+impl Role {
+    /// What the role may do.
+    pub fn scopes(self) -> &'static [Scope] {
+        use Scope::{
+            AppointmentsRead, AppointmentsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, RecordsRead,
+            RecordsWrite, UsersRead, UsersWrite,
+        };
+        match self {
+            Self::Admin => &[
+                PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, AppointmentsRead, AppointmentsWrite,
+                UsersRead, UsersWrite,
+            ],
+            Self::Practitioner => &[
+                PatientsRead, PatientsWrite, PracticeRead, AppointmentsRead, AppointmentsWrite, RecordsRead,
+                RecordsWrite, UsersRead,
+            ],
+            Self::Nurse => &[PatientsRead, PatientsWrite, PracticeRead, AppointmentsRead, RecordsRead],
+            Self::Assistant => &[
+                PatientsRead, PatientsWrite, PracticeRead, AppointmentsRead, AppointmentsWrite, RecordsRead, UsersRead,
+            ],
+            Self::HrAdmin => &[UsersRead, UsersWrite],
+            Self::Employee => &[],
+        }
+    }
+
+    /// Whether the role includes the scope.
+    pub fn may(self, scope: Scope) -> bool {
+        self.scopes().contains(&scope)
+    }
+
+    /// Whether the role exists in a tenant of this kind.
+    pub fn fits(self, tenant_kind: &str) -> bool {
+        matches!(self, Self::HrAdmin | Self::Employee) == (tenant_kind == "company")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_desk_reads_records_and_never_writes_them() {
+        assert!(Role::Assistant.may(Scope::RecordsRead));
+        assert!(!Role::Assistant.may(Scope::RecordsWrite));
+        assert!(!Role::Assistant.may(Scope::UsersWrite));
+    }
+
+    #[test]
+    fn an_employer_sees_no_patient() {
+        for role in [Role::HrAdmin, Role::Employee] {
+            assert!(!role.may(Scope::PatientsRead) && !role.may(Scope::AppointmentsRead));
+            assert!(role.fits("company") && !role.fits("practice"));
+        }
+    }
+}

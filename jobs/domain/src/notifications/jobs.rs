@@ -1,0 +1,21 @@
+//! The jobs of notifications.
+
+use std::time::Duration;
+
+use permanence_queue::Job;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ReminderId;
+
+/// Reminds a patient of an appointment.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SendReminder {
+    /// The reminder.
+    pub reminder_id: ReminderId,
+}
+
+impl Job for SendReminder {
+    const KIND: &'static str = "notifications.send_reminder";
+    const QUEUE: &'static str = "reminders";
+    const TIMEOUT: Duration = Duration::from_secs(90);
+}

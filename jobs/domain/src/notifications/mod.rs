@@ -1,0 +1,11 @@
+//! What patients are told, and the ledger of it. Plans and records; the worker sends.
+
+pub mod jobs;
+mod ledger;
+mod reminder;
+
+pub use ledger::{ReminderEvent, ReminderLog, reminders_of};
+pub use reminder::{
+    Channel, ReminderEnd, ReminderMessage, ReminderStart, begin_reminder, cancel_reminders, end_reminder,
+    plan_reminder, replan_patient,
+};

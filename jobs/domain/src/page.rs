@@ -1,0 +1,79 @@
+//! Pages of lists: which one is asked for, and how it is answered.
+
+use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    error::{Invalid, Problem},
+    field::from_text,
+};
+
+/// Which page of a list.
+#[derive(Debug, Clone, Copy, Deserr, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct PageQuery {
+    /// Number of the page, from 1.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, example = 1)]
+    pub page: Count<1, 100_000>,
+    /// Rows on a page, 1 to 100.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
+    pub limit: Count<50, 100>,
+}
+
+impl PageQuery {
+    /// Rows on the page.
+    pub fn limit(self) -> i64 {
+        i64::from(self.limit.0)
+    }
+
+    /// Rows before the page.
+    pub fn offset(self) -> i64 {
+        (i64::from(self.page.0) - 1) * self.limit()
+    }
+}
+
+/// A whole number from 1 to `MAX`, written in a query string; `DEFAULT` where it is absent.
+#[derive(Debug, Clone, Copy)]
+pub struct Count<const DEFAULT: u32, const MAX: u32>(u32);
+
+impl<const DEFAULT: u32, const MAX: u32> Default for Count<DEFAULT, MAX> {
+    fn default() -> Self {
+        Self(DEFAULT)
+    }
+}
+
+impl<const DEFAULT: u32, const MAX: u32> Deserr<Invalid> for Count<DEFAULT, MAX> {
+    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_>) -> Result<Self, Invalid> {
+        from_text(value, location, |text| {
+            text.parse()
+                .ok()
+                .filter(|count| (1..=MAX).contains(count))
+                .map(Self)
+                .ok_or_else(|| Problem::new("", "not_a_count", format!("a whole number from 1 to {MAX}")).read(text))
+        })
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The rows of this page.
+    pub items: Vec<T>,
+    /// Its number, from 1.
+    pub page: u32,
+    /// Rows on a full page.
+    pub limit: u32,
+    /// Rows in all.
+    pub total: i64,
+}
+
+impl<T> Page<T> {
+    /// The page that was asked for.
+    pub fn new(items: Vec<T>, query: PageQuery, total: i64) -> Self {
+        Self { items, page: query.page.0, limit: query.limit.0, total }
+    }
+}

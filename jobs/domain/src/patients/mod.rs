@@ -1,0 +1,8 @@
+//! The patients of a practice: who they are, how they may be reached, what they consented to.
+//! Never holds anything clinical.
+
+mod consent;
+mod patient;
+
+pub use consent::{ConsentRecord, list_consents};
+pub use patient::{Consents, NewPatient, Patient, PatientQuery, delete, get, list, register, update};

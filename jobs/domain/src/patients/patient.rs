@@ -1,0 +1,324 @@
+//! One patient: registered, found, changed, deleted.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use deserr::Deserr;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::consent;
+use crate::{
+    audit,
+    db::TenantTx,
+    error::{Error, Invalid, Problem, Problems, Result},
+    field::{Day, EmailAddress, Language, PersonName, Phone},
+    ids::PatientId,
+    notifications,
+    page::{Count, Page, PageQuery},
+};
+
+/// What the patient agreed to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserr, Serialize, ToSchema)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct Consents {
+    /// Reminders by SMS.
+    #[deserr(default)]
+    #[schema(default = false)]
+    pub reminder_sms: bool,
+    /// Reminders by email.
+    #[deserr(default)]
+    #[schema(default = false)]
+    pub reminder_email: bool,
+}
+
+/// A patient as the front desk writes it down.
+#[derive(Debug, Clone, Deserr, ToSchema)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct NewPatient {
+    /// First name.
+    pub first_name: PersonName,
+    /// Last name.
+    pub last_name: PersonName,
+    /// Day of birth, not in the future.
+    #[deserr(default)]
+    pub birth_date: Option<Day>,
+    /// Email address; needed to consent to reminders by email.
+    #[deserr(default)]
+    pub email: Option<EmailAddress>,
+    /// Mobile number; needed to consent to reminders by SMS.
+    #[deserr(default)]
+    pub phone: Option<Phone>,
+    /// Language the patient is written to in.
+    #[deserr(default)]
+    #[schema(default = "fr")]
+    pub language: Language,
+    /// What the patient agreed to.
+    #[deserr(default)]
+    pub consents: Consents,
+}
+
+/// A patient.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Patient {
+    /// Identifier.
+    pub id: PatientId,
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// Day of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// Email address.
+    pub email: Option<String>,
+    /// Telephone number, E.164.
+    pub phone: Option<String>,
+    /// Language the patient is written to in.
+    pub language: Language,
+    /// What the patient agreed to.
+    pub consents: Consents,
+    /// Counts the changes, for `If-Match`.
+    pub version: i32,
+    /// Registered at.
+    pub created_at: DateTime<Utc>,
+    /// Last changed at.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Which patients, by name, email or telephone number.
+#[derive(Debug, Deserr, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct PatientQuery {
+    /// Words of the name (accents, case and a small slip do not matter), an address or a number.
+    #[deserr(default)]
+    #[param(example = "helene garcia")]
+    pub search: Option<String>,
+    /// Number of the page, from 1.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, example = 1)]
+    pub page: Count<1, 100_000>,
+    /// Rows on a page, 1 to 100.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
+    pub limit: Count<50, 100>,
+}
+
+struct Row {
+    id: PatientId,
+    first_name: String,
+    last_name: String,
+    birth_date: Option<NaiveDate>,
+    email: Option<String>,
+    phone: Option<String>,
+    language: Language,
+    sms_consent: bool,
+    email_consent: bool,
+    version: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Row> for Patient {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            birth_date: row.birth_date,
+            email: row.email,
+            phone: row.phone,
+            language: row.language,
+            consents: Consents { reminder_sms: row.sms_consent, reminder_email: row.email_consent },
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+impl NewPatient {
+    /// The rules that span fields.
+    fn check(&self, today: NaiveDate) -> Result<()> {
+        let mut problems = Problems::default();
+        if let Some(Day(birth)) = self.birth_date
+            && (birth > today || today.years_since(birth).is_none_or(|age| age > 130))
+        {
+            let expected = "a day that is past, at most 130 years ago";
+            problems.push(Problem::new("birth_date", "impossible_birth_date", expected).read(birth));
+        }
+        if self.consents.reminder_sms && !self.phone.as_ref().is_some_and(Phone::receives_sms) {
+            let expected = "a mobile number, because reminders by SMS are agreed to";
+            problems.push(Problem::new("phone", "mobile_needed", expected));
+        }
+        if self.consents.reminder_email && self.email.is_none() {
+            let expected = "an address, because reminders by email are agreed to";
+            problems.push(Problem::new("email", "email_needed", expected));
+        }
+        problems.finish()
+    }
+}
+
+/// Registers a patient.
+pub async fn register(tx: &mut TenantTx, new: &NewPatient) -> Result<Patient> {
+    new.check(tx.now().date_naive())?;
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let id = PatientId::new(now);
+    sqlx::query!(
+        "INSERT INTO patients (tenant_id, id, first_name, last_name, birth_date, email, phone, language,
+                               sms_consent, email_consent, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
+        tenant.0,
+        id.0,
+        new.first_name.as_str(),
+        new.last_name.as_str(),
+        new.birth_date.map(|day| day.0),
+        new.email.as_ref().map(EmailAddress::as_str),
+        new.phone.as_ref().map(Phone::as_str),
+        new.language as Language,
+        new.consents.reminder_sms,
+        new.consents.reminder_email,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    consent::record(tx, id, None, new.consents).await?;
+    audit::record(tx, "patient.register", "patient", id.0).await?;
+    get(tx, id).await
+}
+
+/// One patient.
+pub async fn get(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id: PatientId", first_name, last_name, birth_date, email, phone,
+                  language AS "language: Language", sms_consent, email_consent, version, created_at, updated_at
+           FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"#,
+        tx.tenant().0,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(Patient::from).ok_or(Error::NotFound("patient"))
+}
+
+/// A page of patients: the best matches first where something is searched, by name otherwise.
+pub async fn list(tx: &mut TenantTx, query: &PatientQuery) -> Result<Page<Patient>> {
+    let page = PageQuery { page: query.page, limit: query.limit };
+    let tenant = tx.tenant();
+    let search = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
+    let digits = search.and_then(|search| Phone::parse(search).ok());
+    // Each word must be found, folded or with a slip (trigrams); the tenant's rows alone are read.
+    let rows = sqlx::query!(
+        r#"WITH found AS (
+               SELECT p.*, CASE WHEN $2::text IS NULL THEN 1 ELSE word_similarity(fold($2), p.search) END AS rank
+               FROM patients p
+               WHERE p.tenant_id = $1 AND p.deleted_at IS NULL
+                 AND ($2::text IS NULL
+                      OR p.email = lower($2) OR p.phone = $3
+                      OR NOT EXISTS (SELECT 1 FROM regexp_split_to_table(fold($2), '\s+') AS word
+                                     WHERE strpos(p.search, word) = 0 AND word_similarity(word, p.search) < 0.55))
+           )
+           SELECT id AS "id!: PatientId", first_name AS "first_name!", last_name AS "last_name!", birth_date, email,
+                  phone, language AS "language!: Language", sms_consent AS "sms_consent!",
+                  email_consent AS "email_consent!", version AS "version!", created_at AS "created_at!",
+                  updated_at AS "updated_at!", count(*) OVER () AS "total!"
+           FROM found
+           ORDER BY rank DESC, fold(last_name), fold(first_name), id LIMIT $4 OFFSET $5"#,
+        tenant.0,
+        search,
+        digits.as_ref().map(Phone::as_str),
+        page.limit(),
+        page.offset(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let total = rows.first().map_or(0, |row| row.total);
+    let items = rows
+        .into_iter()
+        .map(|r| {
+            Patient::from(Row {
+                id: r.id,
+                first_name: r.first_name,
+                last_name: r.last_name,
+                birth_date: r.birth_date,
+                email: r.email,
+                phone: r.phone,
+                language: r.language,
+                sms_consent: r.sms_consent,
+                email_consent: r.email_consent,
+                version: r.version,
+                created_at: r.created_at,
+                updated_at: r.updated_at,
+            })
+        })
+        .collect();
+    Ok(Page::new(items, page, total))
+}
+
+/// Replaces what is known of a patient; coming reminders follow the new address, number and consents at once.
+pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPatient) -> Result<Patient> {
+    new.check(tx.now().date_naive())?;
+    let before = get(tx, id).await?;
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let changed = sqlx::query!(
+        "UPDATE patients
+         SET first_name = $4, last_name = $5, birth_date = $6, email = $7, phone = $8, language = $9,
+             sms_consent = $10, email_consent = $11, updated_at = $12, version = version + 1
+         WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL",
+        tenant.0,
+        id.0,
+        version,
+        new.first_name.as_str(),
+        new.last_name.as_str(),
+        new.birth_date.map(|day| day.0),
+        new.email.as_ref().map(EmailAddress::as_str),
+        new.phone.as_ref().map(Phone::as_str),
+        new.language as Language,
+        new.consents.reminder_sms,
+        new.consents.reminder_email,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    if changed.rows_affected() == 0 {
+        return Err(Error::Changed("patient"));
+    }
+    consent::record(tx, id, Some(before.consents), new.consents).await?;
+    notifications::replan_patient(tx, id).await?;
+    audit::record(tx, "patient.update", "patient", id.0).await?;
+    get(tx, id).await
+}
+
+/// Deletes a patient who has no coming appointment; what the law keeps is kept, out of sight.
+pub async fn delete(tx: &mut TenantTx, id: PatientId) -> Result<()> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    // The lock is the one that booking takes: no appointment can slip in between.
+    sqlx::query!(
+        "SELECT id FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
+        tenant.0,
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or(Error::NotFound("patient"))?;
+    let coming = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM appointments
+           WHERE tenant_id = $1 AND patient_id = $2 AND status = 'scheduled' AND ends_at > $3"#,
+        tenant.0,
+        id.0,
+        now,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if coming > 0 {
+        return Err(Error::conflict("has_appointments", format!("the patient has {coming} coming appointment(s)")));
+    }
+    sqlx::query!(
+        "UPDATE patients SET deleted_at = $3, updated_at = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2",
+        tenant.0,
+        id.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    audit::record(tx, "patient.delete", "patient", id.0).await
+}

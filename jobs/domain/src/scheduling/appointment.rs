@@ -1,0 +1,386 @@
+//! One appointment: booked, moved, cancelled, with its reminder planned in the same transaction.
+
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+use deserr::Deserr;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::zone::resolve;
+use crate::{
+    audit,
+    db::TenantTx,
+    error::{Error, Invalid, Problem, Problems, Result},
+    field::Moment,
+    ids::{AppointmentId, PatientId, PractitionerId, RoomId},
+    notifications,
+};
+
+const SHORTEST: Duration = Duration::minutes(5);
+const LONGEST: Duration = Duration::hours(12);
+
+/// An appointment to book, or what a booked one is to become.
+#[derive(Debug, Clone, Deserr, ToSchema)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct NewAppointment {
+    /// Who comes.
+    pub patient_id: PatientId,
+    /// Who treats.
+    pub practitioner_id: PractitionerId,
+    /// Where, if a room is needed.
+    #[deserr(default)]
+    pub room_id: Option<RoomId>,
+    /// Begin: the practice's civil time (`2027-03-15T14:30`), or an instant with its offset.
+    pub starts_at: Moment,
+    /// End, in the same form; 5 minutes to 12 hours later.
+    #[schema(example = "2027-03-15T15:00")]
+    pub ends_at: Moment,
+}
+
+/// Whether an appointment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum AppointmentStatus {
+    /// It stands.
+    Scheduled,
+    /// It does not take place.
+    Cancelled,
+}
+
+/// A person or room of an appointment, by id and name.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Party {
+    /// Identifier.
+    pub id: Uuid,
+    /// Name to show.
+    pub name: String,
+}
+
+/// An appointment.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Appointment {
+    /// Identifier.
+    pub id: AppointmentId,
+    /// Who comes.
+    pub patient: Party,
+    /// Who treats.
+    pub practitioner: Party,
+    /// Where.
+    pub room: Option<Party>,
+    /// Begin.
+    pub starts_at: DateTime<Utc>,
+    /// End.
+    pub ends_at: DateTime<Utc>,
+    /// The civil time of the begin, as agreed with the patient.
+    #[schema(value_type = String, example = "2027-03-15T14:30:00")]
+    pub starts_local: NaiveDateTime,
+    /// IANA zone of the civil time.
+    pub time_zone: String,
+    /// Whether it stands.
+    pub status: AppointmentStatus,
+    /// Counts the changes, for `If-Match`.
+    pub version: i32,
+    /// Booked at.
+    pub created_at: DateTime<Utc>,
+    /// Last changed at.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What appointments occupy.
+#[derive(Debug, Clone, Copy)]
+pub enum Resource {
+    /// A practitioner's time.
+    Practitioner(PractitionerId),
+    /// A room.
+    Room(RoomId),
+}
+
+/// A request whose times are resolved in the practice's zone.
+struct Slot {
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+    starts_local: NaiveDateTime,
+    zone: Tz,
+}
+
+pub(super) struct Row {
+    pub(super) id: AppointmentId,
+    pub(super) patient_id: Uuid,
+    pub(super) patient_name: String,
+    pub(super) practitioner_id: Uuid,
+    pub(super) practitioner_name: String,
+    pub(super) room_id: Option<Uuid>,
+    pub(super) room_name: Option<String>,
+    pub(super) starts_at: DateTime<Utc>,
+    pub(super) ends_at: DateTime<Utc>,
+    pub(super) starts_local: NaiveDateTime,
+    pub(super) time_zone: String,
+    pub(super) status: AppointmentStatus,
+    pub(super) version: i32,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+}
+
+impl From<Row> for Appointment {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            patient: Party { id: row.patient_id, name: row.patient_name },
+            practitioner: Party { id: row.practitioner_id, name: row.practitioner_name },
+            room: row.room_id.zip(row.room_name).map(|(id, name)| Party { id, name }),
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+            starts_local: row.starts_local,
+            time_zone: row.time_zone,
+            status: row.status,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// The practice's zone.
+pub(super) async fn practice_zone(tx: &mut TenantTx) -> Result<Tz> {
+    let name = sqlx::query_scalar!("SELECT time_zone FROM tenants WHERE id = $1", tx.tenant().0)
+        .fetch_one(tx.conn())
+        .await?;
+    name.parse().map_err(|_| Error::internal("the practice's zone is unknown"))
+}
+
+impl Slot {
+    fn of(new: &NewAppointment, zone: Tz, now: DateTime<Utc>) -> Result<Self> {
+        let mut problems = Problems::default();
+        let mut read = |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
+        let (starts_at, ends_at) = (read(new.starts_at, "starts_at"), read(new.ends_at, "ends_at"));
+        if let Some((starts_at, ends_at)) = starts_at.zip(ends_at) {
+            let length = ends_at - starts_at;
+            if length < SHORTEST || length > LONGEST {
+                let expected = "an end 5 minutes to 12 hours after the begin";
+                problems.push(Problem::new("ends_at", "wrong_length", expected).read(ends_at.to_rfc3339()));
+            } else if ends_at <= now {
+                let expected = "a time that is not past";
+                problems.push(Problem::new("starts_at", "past_time", expected).read(starts_at.to_rfc3339()));
+            }
+            problems.finish()?;
+            return Ok(Self { starts_at, ends_at, starts_local: starts_at.with_timezone(&zone).naive_local(), zone });
+        }
+        problems.finish()?;
+        Err(Error::internal("a time was refused without a problem"))
+    }
+}
+
+/// What a refused exclusion constraint means for the caller.
+fn refused(error: sqlx::Error) -> Error {
+    let taken = |what: &str| Error::conflict("slot_taken", format!("{what} has another appointment at this time"));
+    match Error::violated(&error) {
+        Some("appointments_practitioner_free") => taken("the practitioner"),
+        Some("appointments_room_free") => taken("the room"),
+        Some("appointments_patient_free") => taken("the patient"),
+        _ => error.into(),
+    }
+}
+
+/// Locks patient, practitioner and room in this order: bookings of one of them take turns. The exclusion constraints
+/// would refuse a clash all the same, but two that insert at once would wait for each other until the deadlock timer.
+async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<()> {
+    let tenant = tx.tenant().0;
+    let patient = sqlx::query_scalar!(
+        "SELECT id FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
+        tenant,
+        new.patient_id.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let practitioner = sqlx::query_scalar!(
+        "SELECT id FROM practitioners WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
+        tenant,
+        new.practitioner_id.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let mut problems = Problems::default();
+    if patient.is_none() {
+        problems.push(Problem::new("patient_id", "unknown_patient", "a patient of the practice").read(new.patient_id));
+    }
+    if practitioner.is_none() {
+        let expected = "a practitioner of the practice";
+        problems.push(Problem::new("practitioner_id", "unknown_practitioner", expected).read(new.practitioner_id));
+    }
+    if let Some(room) = new.room_id {
+        let found = sqlx::query_scalar!(
+            "SELECT id FROM rooms WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
+            tenant,
+            room.0
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        if found.is_none() {
+            problems.push(Problem::new("room_id", "unknown_room", "a room of the practice").read(room));
+        }
+    }
+    problems.finish()
+}
+
+/// Books an appointment and plans its reminder.
+pub async fn book(tx: &mut TenantTx, new: &NewAppointment) -> Result<Appointment> {
+    let zone = practice_zone(tx).await?;
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let slot = Slot::of(new, zone, now)?;
+    lock_parties(tx, new).await?;
+    let id = AppointmentId::new(now);
+    sqlx::query!(
+        "INSERT INTO appointments (tenant_id, id, patient_id, practitioner_id, room_id, starts_at, ends_at,
+                                   starts_local, time_zone, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+        tenant.0,
+        id.0,
+        new.patient_id.0,
+        new.practitioner_id.0,
+        new.room_id.map(|room| room.0),
+        slot.starts_at,
+        slot.ends_at,
+        slot.starts_local,
+        slot.zone.name(),
+        now,
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(refused)?;
+    notifications::plan_reminder(tx, id).await?;
+    audit::record(tx, "appointment.book", "appointment", id.0).await?;
+    get(tx, id).await
+}
+
+/// One appointment, cancelled ones too.
+pub async fn get(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id!: AppointmentId", patient_id AS "patient_id!", patient_name AS "patient_name!",
+                  practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id, room_name,
+                  starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
+                  time_zone AS "time_zone!", status AS "status!: AppointmentStatus", version AS "version!",
+                  created_at AS "created_at!", updated_at AS "updated_at!"
+           FROM appointment_details
+           WHERE tenant_id = $1 AND id = $2"#,
+        tx.tenant().0,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(Appointment::from).ok_or(Error::NotFound("appointment"))
+}
+
+struct Present {
+    patient_id: PatientId,
+    starts_at: DateTime<Utc>,
+    status: AppointmentStatus,
+    version: i32,
+}
+
+async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
+    sqlx::query_as!(
+        Present,
+        r#"SELECT patient_id AS "patient_id: PatientId", starts_at, status AS "status: AppointmentStatus", version
+           FROM appointments WHERE tenant_id = $1 AND id = $2 FOR UPDATE"#,
+        tx.tenant().0,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or(Error::NotFound("appointment"))
+}
+
+/// Moves or otherwise changes an appointment. Another begin or patient voids the reminder and plans a new one.
+pub async fn reschedule(
+    tx: &mut TenantTx,
+    id: AppointmentId,
+    version: i32,
+    new: &NewAppointment,
+) -> Result<Appointment> {
+    let zone = practice_zone(tx).await?;
+    let (tenant, now) = (tx.tenant(), tx.now());
+    get(tx, id).await?;
+    let slot = Slot::of(new, zone, now)?;
+    // People and room before the appointment, as wherever several rows are locked: no two wait for each other.
+    lock_parties(tx, new).await?;
+    let present = lock(tx, id).await?;
+    if present.version != version {
+        return Err(Error::Changed("appointment"));
+    }
+    if present.status == AppointmentStatus::Cancelled {
+        return Err(Error::conflict("appointment_cancelled", "a cancelled appointment can not be changed"));
+    }
+    let moved = slot.starts_at != present.starts_at || new.patient_id != present.patient_id;
+    sqlx::query!(
+        "UPDATE appointments
+         SET patient_id = $3, practitioner_id = $4, room_id = $5, starts_at = $6, ends_at = $7, starts_local = $8,
+             time_zone = $9, sequence = sequence + $10, version = version + 1, updated_at = $11
+         WHERE tenant_id = $1 AND id = $2",
+        tenant.0,
+        id.0,
+        new.patient_id.0,
+        new.practitioner_id.0,
+        new.room_id.map(|room| room.0),
+        slot.starts_at,
+        slot.ends_at,
+        slot.starts_local,
+        slot.zone.name(),
+        i32::from(moved),
+        now,
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(refused)?;
+    if moved {
+        notifications::cancel_reminders(tx, id, "rescheduled").await?;
+        notifications::plan_reminder(tx, id).await?;
+    }
+    audit::record(tx, "appointment.reschedule", "appointment", id.0).await?;
+    get(tx, id).await
+}
+
+/// Cancels an appointment and its reminder; cancelling twice is the same as once.
+pub async fn cancel(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
+    let now = tx.now();
+    if lock(tx, id).await?.status == AppointmentStatus::Cancelled {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE appointments SET status = 'cancelled', cancelled_at = $3, updated_at = $3, version = version + 1
+         WHERE tenant_id = $1 AND id = $2",
+        tx.tenant().0,
+        id.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    notifications::cancel_reminders(tx, id, "cancelled").await?;
+    audit::record(tx, "appointment.cancel", "appointment", id.0).await
+}
+
+/// Refuses to take away what coming appointments need. The caller holds the resource's lock.
+pub async fn refuse_if_booked(tx: &mut TenantTx, resource: Resource) -> Result<()> {
+    let (practitioner, room) = match resource {
+        Resource::Practitioner(id) => (Some(id.0), None),
+        Resource::Room(id) => (None, Some(id.0)),
+    };
+    let now = tx.now();
+    let coming = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM appointments
+           WHERE tenant_id = $1 AND status = 'scheduled' AND ends_at > $4
+             AND (practitioner_id = $2 OR room_id = $3)"#,
+        tx.tenant().0,
+        practitioner,
+        room,
+        now,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if coming == 0 {
+        return Ok(());
+    }
+    Err(Error::conflict("has_appointments", format!("{coming} coming appointment(s) need it")))
+}
