@@ -2,3 +2,4 @@
 //! It never serves HTTP and never decides a rule of the practice: those are the domain's.
 
 pub mod clients;
+pub mod notifications;
