@@ -1,0 +1,81 @@
+//! Text messages over HTTP: one message, one provider, one request.
+//! Choosing among providers, and repeating, is the job's work.
+
+mod ovh;
+mod twilio;
+
+use std::fmt;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Receipt, SendError};
+
+pub use ovh::{Now, Ovh, OvhSettings};
+pub use twilio::{Twilio, TwilioSender, TwilioSettings};
+
+/// A text message to hand to a provider.
+#[derive(Clone, Copy)]
+pub struct TextMessage<'a> {
+    /// The number, in E.164 (`+33612345678`).
+    pub to: &'a str,
+    /// The words; [`super::gsm7`] measures them.
+    pub body: &'a str,
+    /// What makes this message one and the same however often it is handed over.
+    pub key: Uuid,
+    /// How long the message is worth delivering: a reminder is worth nothing after the appointment.
+    pub valid_for: Duration,
+}
+
+/// Shows the key alone: the number and the words are a patient's.
+impl fmt::Debug for TextMessage<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TextMessage").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// A provider of text messages.
+#[derive(Debug)]
+pub enum SmsProvider {
+    /// `OVHcloud` SMS.
+    Ovh(Ovh),
+    /// Twilio Programmable Messaging.
+    Twilio(Twilio),
+}
+
+impl SmsProvider {
+    /// Returns the provider's name as receipts give it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ovh(_) => ovh::NAME,
+            Self::Twilio(_) => twilio::NAME,
+        }
+    }
+
+    /// Hands a message over, once.
+    pub async fn send(&self, message: &TextMessage<'_>) -> Result<Receipt, SendError> {
+        if !is_e164(message.to) {
+            return Err(SendError::permanent("invalid_number"));
+        }
+        match self {
+            Self::Ovh(ovh) => ovh.send(message).await,
+            Self::Twilio(twilio) => twilio.send(message).await,
+        }
+    }
+}
+
+fn is_e164(number: &str) -> bool {
+    number
+        .strip_prefix('+')
+        .is_some_and(|digits| (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Refuses an identifier that would change the path of a request.
+fn path_segment(name: &str, value: &str) -> Result<(), String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if value.is_empty() || value.starts_with('.') || !value.bytes().all(plain) {
+        return Err(format!("the {name} must be letters, digits and dashes"));
+    }
+    Ok(())
+}
