@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The private stand-ins that let one process run the whole platform and every test: Postgres, S3, an outbox for
+//! mail and SMS. It knows no area of the domain and never runs in production.
+
+mod error;
+pub mod postgres;
+pub mod testing;
+
+pub use error::Error;
