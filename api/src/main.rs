@@ -8,6 +8,7 @@ use permanence_domain::{
     clock::SystemClock,
     config::Env,
     db::Db,
+    signal,
     telemetry::{self, LogFormat},
 };
 use permanence_queue::Waker;
@@ -29,12 +30,12 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let config = ApiConfig::from_env(Env::of_process())?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
     let shutdown = CancellationToken::new();
-    let waker = Waker::start(config.database.url.expose().parse()?, shutdown.clone());
+    let waker = Waker::start(config.database.url.expose().parse()?);
     let db = Db::open(&config.database, Arc::new(SystemClock), waker)?;
     let app = App::new(&config, db.clone(), Some(metrics))?;
     let listener = bind(config.listen).await?;
     tracing::info!(listen = %config.listen, "serving");
-    serve(listener, router(app), permanence_domain::telemetry::terminated()).await?;
+    serve(listener, router(app), signal::terminated()).await?;
     shutdown.cancel();
     db.close().await;
     Ok(())

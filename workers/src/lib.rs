@@ -1,5 +1,12 @@
-//! Performs the platform's jobs, and speaks to what lies outside of it: mail servers, SMS providers.
-//! It never serves HTTP and never decides a rule of the practice: those are the domain's.
+//! Performs the jobs that the domain describes: one pool a process, or all in one. It answers no HTTP request.
 
 pub mod clients;
+pub mod config;
+mod identity;
 pub mod notifications;
+pub mod perform;
+mod platform;
+pub mod process;
+pub mod registry;
+pub mod schedule;
+pub mod services;

@@ -25,7 +25,7 @@ pub(crate) struct Change<P, T> {
     scope: PhantomData<P>,
 }
 
-impl<P: Permission, T: Deserr<Invalid>> FromRequest<App> for Change<P, T> {
+impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Change<P, T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {

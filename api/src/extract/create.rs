@@ -44,7 +44,7 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>> {
     })
 }
 
-impl<P: Permission, T: Deserr<Invalid>> FromRequest<App> for Create<P, T> {
+impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Create<P, T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {

@@ -28,7 +28,7 @@ pub(crate) struct Public<T> {
     keyed: Option<Keyed>,
 }
 
-impl<T: Deserr<Invalid>> FromRequest<App> for Public<T> {
+impl<T: Deserr<Invalid> + Send> FromRequest<App> for Public<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {

@@ -63,6 +63,13 @@ impl Env {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// Gives a variable that is absent a value.
+    pub fn default(&mut self, name: &str, value: String) {
+        if self.get(name).is_none() {
+            self.variables.insert(name.to_owned(), value);
+        }
+    }
+
     /// Notes that a variable is not as it should be.
     pub fn problem(&mut self, name: &str, read: &str, expected: &str) {
         self.problems.push(format!("{name}: read {read}, expected {expected}"));

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use permanence_queue::{Enqueued, JobId, NewJob, Waker};
 use sqlx::{
     AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use uuid::Uuid;
@@ -18,9 +17,6 @@ use crate::{
     error::{Error, Result},
     ids::{TenantId, UserId},
 };
-
-/// Every migration, applied in order by the owner role.
-pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Attempts to find a live connection after the database restarted and the pooled ones broke.
 const BEGIN_ATTEMPTS: u32 = 4;

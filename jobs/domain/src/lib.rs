@@ -11,11 +11,14 @@ pub mod field;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod migrate;
 pub mod notifications;
 pub mod page;
 pub mod patients;
 pub mod people;
+pub mod platform;
 pub mod scheduling;
+pub mod signal;
 pub mod storage;
 pub mod telemetry;
 

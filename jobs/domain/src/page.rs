@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Which page of a list.
-#[derive(Debug, Clone, Copy, Deserr, IntoParams)]
+#[derive(Debug, Clone, Copy, Default, Deserr, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub struct PageQuery {

@@ -1,4 +1,4 @@
-//! The messages that a practice sends to its patients and its team.
-//! Sending them is the clients' work, deciding when is the domain's.
+//! What patients are told: the words, and the sending of them.
 
 pub mod message;
+mod send_reminder;

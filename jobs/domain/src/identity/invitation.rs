@@ -6,7 +6,7 @@ use deserr::Deserr;
 use permanence_queue::NewJob;
 use utoipa::ToSchema;
 
-use super::{Password, Tokens, jobs::SendInvitation};
+use super::{Password, TokenHashes, Tokens, jobs::SendInvitation};
 use crate::{
     audit,
     config::Secret,
@@ -100,7 +100,7 @@ pub async fn resend_invitation(tx: &mut TenantTx, user: UserId) -> Result<()> {
 }
 
 /// Notes the intent to send, with a fresh token of which only the hash is kept.
-pub async fn begin_invitation(tx: &mut TenantTx, tokens: &Tokens, id: InvitationId) -> Result<InvitationStart> {
+pub async fn begin_invitation(tx: &mut TenantTx, hashes: &TokenHashes, id: InvitationId) -> Result<InvitationStart> {
     let now = tx.now();
     let Some(row) = sqlx::query!(
         r#"SELECT i.status, i.expires_at, u.email, m.full_name, t.name AS tenant_name, t.time_zone,
@@ -128,7 +128,7 @@ pub async fn begin_invitation(tx: &mut TenantTx, tokens: &Tokens, id: Invitation
         "UPDATE invitations SET status = 'sending', token_hash = $3 WHERE tenant_id = $1 AND id = $2",
         tx.tenant().0,
         id.0,
-        tokens.invitation_hash(&token)?,
+        hashes.invitation(&token)?,
     )
     .execute(tx.conn())
     .await?;
@@ -161,7 +161,7 @@ pub async fn end_invitation(tx: &mut TenantTx, id: InvitationId, status: &str, c
 /// Accepts an invitation. A new identity gets its password by it; an existing one must give the one it has, so that
 /// whoever reads the mail of another cannot take their account over.
 pub async fn accept_invitation(db: &Db, actor: Actor, tokens: &Tokens, answer: &AcceptInvitation) -> Result<UserId> {
-    let hash = tokens.invitation_hash(answer.token.expose())?;
+    let hash = tokens.hashes.invitation(answer.token.expose())?;
     let mut tx = db.system(actor).await?;
     let now = tx.now();
     let row = sqlx::query!(

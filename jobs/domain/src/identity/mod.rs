@@ -8,6 +8,7 @@ mod member;
 mod password;
 mod role;
 mod session;
+mod tenant;
 mod token;
 
 pub use authenticate::{SignIn, authenticate};
@@ -21,4 +22,5 @@ pub use role::{Role, Scope};
 pub use session::{
     Authorized, Refresh, RefreshRequest, Renewal, SignedIn, Tenancy, authorize, logout, open_session, refresh,
 };
-pub use token::{Claims, Permission, Permissions, Tokens};
+pub use tenant::{NewTenant, add_member, create_tenant, find_tenant};
+pub use token::{Claims, Permission, Permissions, TokenHashes, Tokens};

@@ -131,7 +131,7 @@ pub async fn open_session(
 
 /// Renews a session by its newest refresh token, which is used up by it.
 pub async fn refresh(tx: &mut SystemTx, tokens: &Tokens, request: &RefreshRequest) -> Result<Refresh> {
-    let hash = tokens.refresh_hash(request.refresh_token.expose())?;
+    let hash = tokens.hashes.refresh(request.refresh_token.expose())?;
     // The session row is locked: of two refreshes at once the second sees what the first did.
     let found = sqlx::query!(
         r#"SELECT s.tenant_id, s.id, s.user_id, s.last_used_at, s.expires_at, s.revoked_at, r.used_at
@@ -239,7 +239,7 @@ async fn issue(tx: &mut SystemTx, tokens: &Tokens, of: &Renewal, tenants: Vec<Te
          SELECT tenant_id, id, $3, $4, expires_at FROM sessions WHERE tenant_id = $1 AND id = $2",
         of.tenant.0,
         of.session.0,
-        tokens.refresh_hash(&refresh_token)?,
+        tokens.hashes.refresh(&refresh_token)?,
         now,
     )
     .execute(tx.conn())

@@ -78,11 +78,31 @@ pub struct Claims {
     pub exp: i64,
 }
 
+/// What the database keeps instead of tokens.
+#[derive(Debug, Clone)]
+pub struct TokenHashes(Secret);
+
+impl TokenHashes {
+    /// Hashes under the refresh key.
+    pub fn new(key: Secret) -> Self {
+        Self(key)
+    }
+
+    pub(super) fn refresh(&self, token: &str) -> Result<Vec<u8>> {
+        crypto::mac(self.0.expose().as_bytes(), &[b"refresh", token.as_bytes()])
+    }
+
+    pub(super) fn invitation(&self, token: &str) -> Result<Vec<u8>> {
+        crypto::mac(self.0.expose().as_bytes(), &[b"invitation", token.as_bytes()])
+    }
+}
+
 /// Makes and checks tokens.
 pub struct Tokens {
     signing: (String, EncodingKey),
     checking: HashMap<String, DecodingKey>,
-    refresh_key: Secret,
+    /// Hashes of the tokens that are kept.
+    pub hashes: TokenHashes,
     /// Life of an access token.
     pub access_ttl: Duration,
     /// Life of a session.
@@ -108,7 +128,7 @@ impl Tokens {
                 .iter()
                 .map(|key| (key.kid.clone(), DecodingKey::from_secret(key.secret.expose().as_bytes())))
                 .collect(),
-            refresh_key: config.refresh_key.clone(),
+            hashes: TokenHashes::new(config.refresh_key.clone()),
             access_ttl: config.access_ttl,
             refresh_ttl: config.refresh_ttl,
             idle_timeout: config.idle_timeout,
@@ -136,16 +156,6 @@ impl Tokens {
         validation.validate_exp = false;
         let claims = decode::<Claims>(token, key, &validation).map_err(invalid)?.claims;
         if claims.exp <= now.timestamp() { Err(Error::Unauthenticated("token_expired")) } else { Ok(claims) }
-    }
-
-    /// What the database keeps of a refresh token.
-    pub(super) fn refresh_hash(&self, token: &str) -> Result<Vec<u8>> {
-        crypto::mac(self.refresh_key.expose().as_bytes(), &[b"refresh", token.as_bytes()])
-    }
-
-    /// What the database keeps of an invitation's token.
-    pub(super) fn invitation_hash(&self, token: &str) -> Result<Vec<u8>> {
-        crypto::mac(self.refresh_key.expose().as_bytes(), &[b"invitation", token.as_bytes()])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use permanence_queue::Job;
+use permanence_queue::{Backoff, Job};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ReminderId;
@@ -17,5 +17,8 @@ pub struct SendReminder {
 impl Job for SendReminder {
     const KIND: &'static str = "notifications.send_reminder";
     const QUEUE: &'static str = "reminders";
-    const TIMEOUT: Duration = Duration::from_secs(90);
+    const TIMEOUT: Duration = Duration::from_secs(180);
+    // A mail server that is away for the day is tried again until the reminder is of no use.
+    const MAX_ATTEMPTS: i16 = 100;
+    const BACKOFF: Backoff = Backoff::exponential(Duration::from_secs(10), Duration::from_secs(20 * 60));
 }

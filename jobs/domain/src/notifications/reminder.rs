@@ -287,8 +287,19 @@ pub async fn begin_reminder(tx: &mut TenantTx, id: ReminderId) -> Result<Reminde
     })))
 }
 
-/// Notes how a sending ended.
+/// Notes how a sending ended. A receipt always counts; anything else only while nobody else has settled it.
 pub async fn end_reminder(tx: &mut TenantTx, id: ReminderId, end: ReminderEnd<'_>) -> Result<()> {
+    let present = sqlx::query_scalar!(
+        "SELECT status FROM reminders WHERE tenant_id = $1 AND id = $2 FOR UPDATE",
+        tx.tenant().0,
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or(Error::NotFound("reminder"))?;
+    if present != "sending" && !matches!(end, ReminderEnd::Sent { .. }) {
+        return Ok(());
+    }
     match end {
         ReminderEnd::Sent { provider, message_id } => settle(tx, id, "sent", None, Some((provider, message_id))).await,
         ReminderEnd::Retry { code } => settle(tx, id, "planned", Some(code), None).await,

@@ -84,7 +84,7 @@ pub struct Patient {
 }
 
 /// Which patients, by name, email or telephone number.
-#[derive(Debug, Deserr, IntoParams)]
+#[derive(Debug, Default, Deserr, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub struct PatientQuery {

@@ -32,9 +32,10 @@ pub struct NewAppointment {
     #[deserr(default)]
     pub room_id: Option<RoomId>,
     /// Begin: the practice's civil time (`2027-03-15T14:30`), or an instant with its offset.
+    #[schema(value_type = String, example = "2027-03-15T14:30")]
     pub starts_at: Moment,
     /// End, in the same form; 5 minutes to 12 hours later.
-    #[schema(example = "2027-03-15T15:00")]
+    #[schema(value_type = String, example = "2027-03-15T15:00")]
     pub ends_at: Moment,
 }
 

@@ -1,0 +1,12 @@
+//! The API over real HTTP against a real Postgres, as the application's login role. The modules mirror the routes.
+
+mod appointments;
+mod auth;
+mod errors;
+mod health;
+mod idempotency;
+mod isolation;
+mod patients;
+mod practice;
+mod support;
+mod users;

@@ -1,0 +1,261 @@
+//! One harness: a database of its own, a simulated clock, the API on a real port, practices with people.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use permanence_api::{App, config::ApiConfig, router, serve};
+use permanence_domain::{
+    clock::SimulatedClock,
+    config::{AuthConfig, DatabaseConfig, Secret, SigningKey, StorageConfig},
+    crypto::hash_password,
+    db::{Actor, Db},
+    field::{EmailAddress, FullName, Label, Language},
+    identity::{NewTenant, Role, add_member, create_tenant},
+    ids::{TenantId, UserId},
+    migrate::MIGRATOR,
+};
+use permanence_embedded::{storage::ObjectStore, testing::TestDatabase};
+use permanence_queue::Waker;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+pub(crate) const PASSWORD: &str = "Bonjour1!";
+pub(crate) const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+static HASH: OnceCell<String> = OnceCell::const_new();
+
+pub(crate) struct TestApi {
+    pub(crate) database: TestDatabase,
+    pub(crate) clock: Arc<SimulatedClock>,
+    pub(crate) db: Db,
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: String,
+    _storage: ObjectStore,
+    _folder: tempfile::TempDir,
+}
+
+/// One practice with a signed-in member of each role.
+pub(crate) struct Practice<'a> {
+    pub(crate) api: &'a TestApi,
+    pub(crate) tenant: TenantId,
+    pub(crate) domain: String,
+    pub(crate) admin: Client<'a>,
+    pub(crate) assistant: Client<'a>,
+}
+
+/// A caller with a token.
+pub(crate) struct Client<'a> {
+    api: &'a TestApi,
+    pub(crate) token: String,
+    pub(crate) user: UserId,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{:#}", self.body);
+        self
+    }
+
+    /// An error with this status and code.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: &str) {
+        assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code)), "{:#}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+    }
+
+    #[track_caller]
+    pub(crate) fn id(&self) -> String {
+        self.body["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("a time")
+}
+
+impl TestApi {
+    /// Monday 4 January 2027, 8:00 UTC.
+    pub(crate) async fn start() -> Self {
+        Self::start_at(at("2027-01-04T08:00:00Z")).await
+    }
+
+    pub(crate) async fn start_at(now: DateTime<Utc>) -> Self {
+        let database = TestDatabase::create(&MIGRATOR).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = ObjectStore::start(folder.path(), LOCAL).await.expect("an object store");
+        storage.ensure_bucket("permanence").expect("a bucket");
+        let clock = Arc::new(SimulatedClock::at(now));
+        let waker = Waker::start(database.login_options());
+        let db = Db::new(database.login_options(), 12, clock.clone(), waker);
+        let config = config(&database, &storage);
+        let app = App::new(&config, db.clone(), None).expect("an app");
+        let listener = tokio::net::TcpListener::bind(LOCAL).await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(serve(listener, router(app), std::future::pending()));
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { database, clock, db, http, base, _storage: storage, _folder: folder }
+    }
+
+    pub(crate) async fn practice(&self, name: &str, zone: Tz) -> Practice<'_> {
+        let domain = format!("{}.example", name.to_lowercase().replace(' ', "-"));
+        let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
+        let new = NewTenant {
+            kind: "practice",
+            name: Label::parse(name).expect("a name"),
+            time_zone: zone,
+            language: Language::Fr,
+            phone: Some("01 40 00 00 10".to_owned()),
+            address: None,
+        };
+        let tenant = create_tenant(&mut tx, &new).await.expect("a tenant");
+        tx.commit().await.expect("committed");
+        let admin = self.member(tenant, &format!("admin@{domain}"), Role::Admin).await;
+        let assistant = self.member(tenant, &format!("assistant@{domain}"), Role::Assistant).await;
+        Practice { api: self, tenant, domain, admin, assistant }
+    }
+
+    /// Adds a member and signs them in.
+    pub(crate) async fn member(&self, tenant: TenantId, email: &str, role: Role) -> Client<'_> {
+        let hash = HASH.get_or_init(async || hash_password(Secret::new(PASSWORD)).await.expect("a hash")).await;
+        let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
+        let address = EmailAddress::parse(email).expect("an address");
+        let name = FullName::parse(email.split('@').next().unwrap_or(email)).expect("a name");
+        let user = add_member(&mut tx, tenant, &address, &name, role, hash).await.expect("a member");
+        tx.commit().await.expect("committed");
+        let signed_in = self.login(email, PASSWORD, json!({ "tenant_id": tenant })).await.expect(200);
+        let token = signed_in.body["access_token"].as_str().expect("a token").to_owned();
+        Client { api: self, token, user }
+    }
+
+    pub(crate) async fn login(&self, email: &str, password: &str, more: Value) -> Answer {
+        let mut body = json!({ "email": email, "password": password });
+        body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        self.send(Method::POST, "/api/v1/auth/login", None, &[], Some(body)).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, &[], None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, None, &[], Some(body)).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).timeout(Duration::from_secs(60));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.expect("a body");
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Answer { status, headers, body }
+    }
+}
+
+fn config(database: &TestDatabase, storage: &ObjectStore) -> ApiConfig {
+    ApiConfig {
+        listen: LOCAL,
+        cors_origins: vec!["https://app.example.fr".to_owned()],
+        database: DatabaseConfig { url: Secret::new(database.login_url()), max_connections: 12 },
+        storage: StorageConfig {
+            endpoint: storage.endpoint().parse().expect("a URL"),
+            region: "us-east-1".to_owned(),
+            bucket: "permanence".to_owned(),
+            access_key: storage.access_key().to_owned(),
+            secret_key: Secret::new(storage.secret_key()),
+        },
+        auth: AuthConfig {
+            access_keys: vec![SigningKey { kid: "test".to_owned(), secret: Secret::new("a".repeat(32)) }],
+            refresh_key: Secret::new("r".repeat(32)),
+            access_ttl: Duration::from_secs(15 * 60),
+            refresh_ttl: Duration::from_secs(7 * 86_400),
+            idle_timeout: Duration::from_secs(12 * 3_600),
+        },
+        encryption_key: Secret::new("0f".repeat(32)),
+    }
+}
+
+impl Client<'_> {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[], None).await
+    }
+
+    /// POST with a key of its own.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        let key = uuid::Uuid::new_v4().to_string();
+        self.post_keyed(path, &key, body).await
+    }
+
+    pub(crate) async fn post_keyed(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, &[("idempotency-key", key)], Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, version: i64, body: Value) -> Answer {
+        self.send(Method::PUT, path, &[("if-match", &format!("\"{version}\""))], Some(body)).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        self.api.send(method, path, Some(&self.token), headers, body).await
+    }
+}
+
+/// A patient who can be reminded by SMS.
+pub(crate) fn patient(first: &str, last: &str) -> Value {
+    json!({ "first_name": first, "last_name": last, "phone": "06 39 98 00 01", "consents": { "reminder_sms": true } })
+}
+
+impl Practice<'_> {
+    pub(crate) async fn patient(&self, first: &str, last: &str) -> String {
+        self.assistant.post("/api/v1/patients", patient(first, last)).await.expect(201).id()
+    }
+
+    pub(crate) async fn practitioner(&self, last: &str) -> String {
+        let body = json!({ "first_name": "Camille", "last_name": last });
+        self.admin.post("/api/v1/practitioners", body).await.expect(201).id()
+    }
+
+    pub(crate) async fn room(&self, name: &str) -> String {
+        self.admin.post("/api/v1/rooms", json!({ "name": name })).await.expect(201).id()
+    }
+}

@@ -1,0 +1,136 @@
+//! The embedded parts: each stands in for a service that the environment does not name.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
+
+use permanence_domain::config::Env;
+use permanence_embedded::{
+    mail::MailServer,
+    outbox::Outbox,
+    postgres::{self, Durability, Options, Postgres},
+    sms::SmsServer,
+    storage::ObjectStore,
+};
+
+use crate::{
+    Failure,
+    secrets::{self, DATABASE_PASSWORD},
+};
+
+const DATABASE: &str = "permanence";
+const LOGIN: &str = "permanence_login";
+const BUCKET: &str = "permanence";
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// The parts that run in this process.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) postgres: Option<Postgres>,
+    pub(crate) outbox: Option<Outbox>,
+    storage: Option<ObjectStore>,
+    mail: Option<MailServer>,
+    sms: Option<SmsServer>,
+}
+
+impl Parts {
+    /// Starts what the environment leaves out, and adds its addresses and keys to it.
+    pub(crate) async fn start(folder: &Path, env: &mut Env) -> Result<Self, Failure> {
+        fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        let folder = folder.canonicalize()?;
+        let outbox = (env.get("SMTP_URL").is_none() || env.get("SMS_PROVIDER").is_none())
+            .then(|| Outbox::in_folder(folder.join("outbox")))
+            .transpose()?;
+        let wants_database = env.get("DATABASE_URL").is_none();
+        let wants_storage = env.get("S3_ENDPOINT").is_none();
+        let (postgres, storage) = tokio::try_join!(
+            async {
+                if !wants_database {
+                    return Ok(None);
+                }
+                let options =
+                    Options { data: folder.join("postgres"), port: None, durability: Durability::Durable };
+                let postgres = Postgres::start(options).await?;
+                postgres.ensure_database(DATABASE).await?;
+                Ok::<_, Failure>(Some(postgres))
+            },
+            async {
+                if !wants_storage {
+                    return Ok(None);
+                }
+                Ok(Some(ObjectStore::start(folder.join("storage"), ANY_PORT).await?))
+            },
+        )?;
+        let mail = match &outbox {
+            Some(outbox) if env.get("SMTP_URL").is_none() => Some(MailServer::start(ANY_PORT, outbox.clone()).await?),
+            _ => None,
+        };
+        let sms = match &outbox {
+            Some(outbox) if env.get("SMS_PROVIDER").is_none() => Some(SmsServer::start(ANY_PORT, outbox.clone()).await?),
+            _ => None,
+        };
+        let parts = Self { postgres, outbox, storage, mail, sms };
+        parts.introduce(env, &secrets::load(&folder.join("keys.env"))?);
+        Ok(parts)
+    }
+
+    /// Tells the configuration where the parts are; what the environment says stands.
+    fn introduce(&self, env: &mut Env, keys: &[(String, String)]) {
+        for (name, value) in keys {
+            env.default(name, value.clone());
+        }
+        if let Some(postgres) = &self.postgres {
+            env.default("DATABASE_OWNER_URL", postgres.owner_url(DATABASE));
+            let password = env.get(DATABASE_PASSWORD).map(str::to_owned);
+            env.default("DATABASE_URL", postgres.url(LOGIN, password.as_deref(), DATABASE));
+        }
+        if let Some(storage) = &self.storage {
+            env.default("S3_ENDPOINT", storage.endpoint());
+            env.default("S3_BUCKET", BUCKET.to_owned());
+            env.default("S3_ACCESS_KEY", storage.access_key().to_owned());
+            env.default("S3_SECRET_KEY", storage.secret_key().to_owned());
+        }
+        if let Some(mail) = &self.mail {
+            env.default("SMTP_URL", mail.url());
+        }
+        env.default("MAIL_FROM", "rappels@permanence.example".to_owned());
+        if let Some(sms) = &self.sms {
+            let credentials = sms.credentials();
+            env.default("SMS_PROVIDER", "ovh".to_owned());
+            env.default("OVH_ENDPOINT", sms.ovh_url());
+            env.default("OVH_APPLICATION_KEY", credentials.ovh_application_key.clone());
+            env.default("OVH_APPLICATION_SECRET", credentials.ovh_application_secret.clone());
+            env.default("OVH_CONSUMER_KEY", credentials.ovh_consumer_key.clone());
+            env.default("OVH_SMS_SERVICE", credentials.ovh_service.clone());
+            env.default("SMS_SENDER", "Permanence".to_owned());
+        }
+    }
+
+    /// Stops them, the database last.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        if let Some(mail) = self.mail {
+            mail.stop().await;
+        }
+        if let Some(sms) = self.sms {
+            sms.stop().await;
+        }
+        if let Some(storage) = self.storage {
+            storage.stop().await;
+        }
+        if let Some(postgres) = self.postgres {
+            postgres.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes everything that a local platform kept; refused while one runs.
+pub(crate) async fn reset(folder: &Path) -> Result<(), Failure> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    postgres::remove(folder.canonicalize()?.join("postgres")).await?;
+    fs::remove_dir_all(folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()).into())
+}

@@ -1,0 +1,136 @@
+//! The platform in one process: parts, migrations, demonstration data, API, every pool, the scheduler.
+
+use std::{path::Path, sync::Arc};
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use permanence_api::{App, bind, config::ApiConfig, router, serve};
+use permanence_domain::{
+    clock::{SharedClock, SystemClock},
+    config::{Env, postgres_url},
+    db::Db,
+    migrate::migrate,
+    storage::Storage,
+};
+use permanence_queue::{Listener, Waker};
+use permanence_workers::{
+    config::MessagingConfig,
+    process::{self, POOLS},
+    registry::Registry,
+    schedule,
+    services::{Messaging, Services},
+};
+use sqlx::postgres::PgConnectOptions;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Failure, banner, demo, outbox, parts::Parts};
+
+/// Jobs that each pool performs at once.
+const CONCURRENCY: usize = 8;
+
+/// A running platform.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    address: String,
+    demo: bool,
+    parts: Parts,
+    db: Db,
+    tasks: JoinSet<Result<(), Failure>>,
+    shutdown: CancellationToken,
+}
+
+struct Config {
+    api: ApiConfig,
+    messaging: MessagingConfig,
+    owner: PgConnectOptions,
+}
+
+/// Reads the configuration; links in mails lead to this very process unless told otherwise.
+fn configure(mut env: Env) -> Result<Config, Failure> {
+    if let Some(listen) = permanence_api::config::listen(&mut env) {
+        env.default("PUBLIC_URL", format!("http://{listen}"));
+    }
+    let owner = postgres_url(&mut env, "DATABASE_OWNER_URL");
+    let api = ApiConfig::read(&mut env);
+    let messaging = MessagingConfig::read(&mut env);
+    let all = owner.zip(api).zip(messaging);
+    let ((owner, api), messaging) = env.finish(all)?;
+    Ok(Config { api, messaging, owner: owner.expose().parse()? })
+}
+
+impl Platform {
+    /// Starts everything; when it returns, the platform is ready.
+    pub(crate) async fn start(folder: &Path, mut env: Env) -> Result<Self, Failure> {
+        let mut early = Env::default();
+        // The address first: a port in use is told before anything is started.
+        if let Some(listen) = env.get("LISTEN") {
+            early.default("LISTEN", listen.to_owned());
+        }
+        let listen = permanence_api::config::listen(&mut early);
+        let listener = bind(early.finish(listen)?).await?;
+        let parts = Parts::start(folder, &mut env).await?;
+        let config = configure(env)?;
+        migrate(&config.owner, &config.api.database.url).await?;
+        Storage::new(&config.api.storage).ensure_bucket().await?;
+
+        let clock: SharedClock = Arc::new(SystemClock);
+        let options: PgConnectOptions = config.api.database.url.expose().parse()?;
+        let db = Db::open(&config.api.database, clock.clone(), Waker::start(options.clone()))?;
+        // Only into our own database: nobody wants invented patients among real ones.
+        let demo = parts.postgres.is_some();
+        if demo {
+            demo::ensure(&db).await?;
+        }
+
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let messaging = Messaging::new(&config.messaging, clock.clone())?;
+        let registry = Registry::new(Services { db: db.clone(), messaging: Some(messaging) });
+        let bell = Listener::start(options.clone());
+        for queue in POOLS {
+            let pool = process::Pool {
+                queue,
+                jobs: process::job_connections(options.clone()),
+                concurrency: CONCURRENCY,
+                clock: clock.clone(),
+                listener: bell.clone(),
+                shutdown: shutdown.clone(),
+            };
+            let registry = registry.clone();
+            tasks.spawn(async move {
+                process::perform(pool, registry).await;
+                Ok(())
+            });
+        }
+        let scheduled = schedule::run(db.clone(), shutdown.clone());
+        tasks.spawn(async move { Ok(scheduled.await?) });
+
+        let metrics = PrometheusBuilder::new().install_recorder()?;
+        let app = App::new(&config.api, db.clone(), Some(metrics))?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let mut routes = router(app);
+        if let Some(caught) = &parts.outbox {
+            routes = routes.merge(outbox::page(caught.clone()));
+        }
+        let ending = shutdown.clone();
+        tasks.spawn(async move { Ok(serve(listener, routes, async move { ending.cancelled().await }).await?) });
+        Ok(Self { address, demo, parts, db, tasks, shutdown })
+    }
+
+    /// What a newcomer reads.
+    pub(crate) fn welcome(&self) -> String {
+        banner::welcome(&self.address, self.parts.outbox.is_some(), self.demo)
+    }
+
+    /// Drains and stops everything that was started.
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        self.shutdown.cancel();
+        let mut ended = Ok(());
+        while let Some(task) = self.tasks.join_next().await {
+            ended = ended.and(task.map_err(Failure::from).and_then(|task| task));
+        }
+        self.db.close().await;
+        self.parts.stop().await?;
+        ended
+    }
+}

@@ -1,0 +1,43 @@
+//! The keys of a local platform: made at the first start, kept in a file that only its owner reads.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use permanence_domain::crypto::random_bytes;
+
+use crate::Failure;
+
+/// The variables that hold keys, with how many random bytes each takes.
+const KEYS: [(&str, &str); 4] =
+    [("JWT_ACCESS_KEYS", "local:"), ("JWT_REFRESH_KEY", ""), ("ENCRYPTION_KEY", ""), (DATABASE_PASSWORD, "")];
+
+/// The password of the embedded database's login role.
+pub(crate) const DATABASE_PASSWORD: &str = "EMBEDDED_DATABASE_PASSWORD";
+
+/// Gives the keys as variables; makes them where there are none.
+pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(parse(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut text = String::new();
+            for (name, prefix) in KEYS {
+                text += &format!("{name}={prefix}{}\n", hex(&random_bytes::<32>()?));
+            }
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())?;
+            Ok(parse(&text))
+        }
+        Err(error) => Err(format!("cannot read {}: {error}", file.display()).into()),
+    }
+}
+
+fn parse(text: &str) -> Vec<(String, String)> {
+    text.lines().filter_map(|line| line.split_once('=')).map(|(name, key)| (name.to_owned(), key.to_owned())).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,67 @@
+//! For operators: `admin create-practice NAME ZONE EMAIL FULL_NAME` founds a practice and invites its administrator.
+
+use std::{error::Error, process::ExitCode, sync::Arc};
+
+use permanence_domain::{
+    clock::SystemClock,
+    config::{DatabaseConfig, Env, zone},
+    db::{Actor, Db},
+    field::{EmailAddress, FullName, Label, Language},
+    identity::{NewMember, NewTenant, Role, create_tenant, invite},
+    telemetry::{self, LogFormat},
+};
+use permanence_queue::Waker;
+
+const USAGE: &str = "usage: admin create-practice NAME ZONE EMAIL FULL_NAME
+  for example: admin create-practice 'Cabinet des Lilas' Europe/Paris admin@example.fr 'Camille Roy'";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    telemetry::init(LogFormat::Json);
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let [command, name, time_zone, email, full_name] = arguments else {
+        return Err(USAGE.into());
+    };
+    if command != "create-practice" {
+        return Err(USAGE.into());
+    }
+    let refused = |what: &'static str| {
+        move |problem: permanence_domain::Problem| format!("{what}: expected {}\n{USAGE}", problem.expected)
+    };
+    let tenant = NewTenant {
+        kind: "practice",
+        name: Label::parse(name).map_err(refused("NAME"))?,
+        time_zone: zone(time_zone).ok_or_else(|| format!("ZONE: expected an IANA zone\n{USAGE}"))?,
+        language: Language::Fr,
+        phone: None,
+        address: None,
+    };
+    let member = NewMember {
+        email: EmailAddress::parse(email).map_err(refused("EMAIL"))?,
+        full_name: FullName::parse(full_name).map_err(refused("FULL_NAME"))?,
+        role: Role::Admin,
+    };
+    let mut env = Env::of_process();
+    let config = DatabaseConfig::read(&mut env);
+    let config = env.finish(config)?;
+    let waker = Waker::start(config.url.expose().parse()?);
+    let db = Db::open(&config, Arc::new(SystemClock), waker)?;
+    let mut tx = db.system(Actor::JOB).await?;
+    let id = create_tenant(&mut tx, &tenant).await?;
+    tx.commit().await?;
+    let mut tx = db.tenant(id, Actor::JOB).await?;
+    invite(&mut tx, &member).await?;
+    tx.commit().await?;
+    tracing::info!(tenant_id = %id, "the practice is founded and its administrator invited");
+    db.close().await;
+    Ok(())
+}

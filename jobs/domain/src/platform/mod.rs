@@ -1,0 +1,16 @@
+//! The platform's own housekeeping: jobs that belong to no tenant.
+
+use std::time::Duration;
+
+use permanence_queue::Job;
+use serde::{Deserialize, Serialize};
+
+/// Forgets the stored answers of POSTs after a day.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct PurgeAnswers {}
+
+impl Job for PurgeAnswers {
+    const KIND: &'static str = "platform.purge_answers";
+    const QUEUE: &'static str = "privacy";
+    const TIMEOUT: Duration = Duration::from_secs(600);
+}

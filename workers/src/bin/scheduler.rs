@@ -1,0 +1,5 @@
+//! Queues what the cron table says, each due time once, however many schedulers run.
+
+fn main() -> std::process::ExitCode {
+    permanence_workers::process::scheduler()
+}

@@ -1,0 +1,5 @@
+//! Watches the stock: performs the jobs of the queue `stock`.
+
+fn main() -> std::process::ExitCode {
+    permanence_workers::process::pool("stock")
+}

@@ -1,0 +1,3 @@
+//! The mails of identity.
+
+mod send_invitation;

@@ -1,0 +1,54 @@
+//! What it takes to perform a job.
+
+use std::future::Future;
+
+use permanence_domain::{
+    Error,
+    db::{Actor, TenantTx},
+    error::Result,
+    ids::TenantId,
+};
+use permanence_queue::{Claimed, Failure, Job};
+
+pub use permanence_queue::Outcome;
+
+use crate::services::Services;
+
+/// One run of a job: what a `perform` may know of it besides its arguments.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// The tenant it belongs to.
+    pub tenant: Option<TenantId>,
+    /// Whether no attempt follows this one.
+    pub last_attempt: bool,
+}
+
+impl Run {
+    pub(crate) fn of(job: &Claimed) -> Self {
+        Self { tenant: job.tenant.map(TenantId), last_attempt: job.attempt >= job.max_attempts }
+    }
+
+    /// Opens a transaction of the job's tenant.
+    pub async fn begin(&self, services: &Services) -> Result<TenantTx> {
+        let tenant = self.tenant.ok_or_else(|| Error::internal("a tenant's job came without its tenant"))?;
+        services.db.tenant(tenant, Actor::JOB).await
+    }
+}
+
+/// Performs a kind of job. Run twice it must have one effect: it checks the state first, commits its intent before
+/// an outside call, and holds no transaction open over one.
+pub trait Perform: Job {
+    /// Does the work once. An error is a failed attempt; another follows after the backoff.
+    fn perform(self, run: Run, services: &Services) -> impl Future<Output = Result<Outcome>> + Send;
+}
+
+/// The failure that an error is told as: its kind, never its text, which may quote data.
+pub(crate) fn failure(error: &Error) -> Failure {
+    let (code, message) = match error {
+        Error::NotFound(what) => ("not_found", format!("the {what} does not exist")),
+        Error::Unavailable { what, .. } => ("unavailable", format!("the {what} was away")),
+        Error::Conflict { code, .. } => (*code, "it clashes with the present state".to_owned()),
+        _ => ("internal", "see the log at the time of the attempt".to_owned()),
+    };
+    Failure::new(code, message)
+}

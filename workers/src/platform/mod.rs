@@ -1,0 +1,3 @@
+//! The platform's own housekeeping.
+
+mod purge_answers;
