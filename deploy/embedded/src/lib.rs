@@ -3,10 +3,12 @@
 
 mod error;
 mod faults;
+mod http;
 mod listener;
 pub mod mail;
 pub mod outbox;
 pub mod postgres;
+pub mod sms;
 pub mod testing;
 
 pub use error::Error;

@@ -4,6 +4,7 @@
 
 mod mail;
 mod postgres;
+mod sms;
 mod testing;
 
 use std::net::SocketAddr;
