@@ -9,6 +9,7 @@ pub mod mail;
 pub mod outbox;
 pub mod postgres;
 pub mod sms;
+pub mod storage;
 pub mod testing;
 
 pub use error::Error;

@@ -5,6 +5,7 @@
 mod mail;
 mod postgres;
 mod sms;
+mod storage;
 mod testing;
 
 use std::net::SocketAddr;
