@@ -2,7 +2,15 @@
 //! mail and SMS. It knows no area of the domain and never runs in production.
 
 mod error;
+mod faults;
+mod http;
+mod listener;
+pub mod mail;
+pub mod outbox;
 pub mod postgres;
+pub mod sms;
+pub mod storage;
 pub mod testing;
 
 pub use error::Error;
+pub use faults::Faults;
