@@ -1,0 +1,59 @@
+//! The other tenant: every route that names a resource answers as if it did not exist.
+
+use chrono_tz::Tz;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{TestApi, patient};
+
+#[tokio::test]
+async fn another_tenants_resources_do_not_exist() {
+    let api = TestApi::start().await;
+    let own = api.practice("Lilas", Tz::Europe__Paris).await;
+    let other = api.practice("Port", Tz::Indian__Reunion).await;
+    let ids = [own.patient("Zoé", "Noël").await, own.practitioner("Roy").await, own.room("Cabinet 1").await];
+    let [patient_id, practitioner_id, room_id] = &ids;
+    let booking = json!({ "patient_id": patient_id, "practitioner_id": practitioner_id, "room_id": room_id,
+        "starts_at": "2027-01-15T14:30", "ends_at": "2027-01-15T15:00" });
+    let appointment = own.assistant.post("/api/v1/appointments", booking.clone()).await.expect(201).id();
+    let named = json!({ "first_name": "A", "last_name": "B" });
+    let member = own.assistant.user;
+    let (v1, if_match) = ("/api/v1", [("if-match", "1")]);
+    let attempts = [
+        (Method::GET, format!("{v1}/patients/{patient_id}"), None),
+        (Method::GET, format!("{v1}/patients/{patient_id}/consents"), None),
+        (Method::PUT, format!("{v1}/patients/{patient_id}"), Some(patient("A", "B"))),
+        (Method::DELETE, format!("{v1}/patients/{patient_id}"), None),
+        (Method::GET, format!("{v1}/practitioners/{practitioner_id}"), None),
+        (Method::PUT, format!("{v1}/practitioners/{practitioner_id}"), Some(named)),
+        (Method::DELETE, format!("{v1}/practitioners/{practitioner_id}"), None),
+        (Method::GET, format!("{v1}/rooms/{room_id}"), None),
+        (Method::PUT, format!("{v1}/rooms/{room_id}"), Some(json!({ "name": "B" }))),
+        (Method::DELETE, format!("{v1}/rooms/{room_id}"), None),
+        (Method::GET, format!("{v1}/appointments/{appointment}"), None),
+        (Method::PUT, format!("{v1}/appointments/{appointment}"), Some(booking.clone())),
+        (Method::DELETE, format!("{v1}/appointments/{appointment}"), None),
+        (Method::GET, format!("{v1}/appointments/{appointment}/reminders"), None),
+        (Method::GET, format!("{v1}/users/{member}"), None),
+        (Method::PATCH, format!("{v1}/users/{member}/role"), Some(json!({ "role": "nurse" }))),
+        (Method::DELETE, format!("{v1}/users/{member}"), None),
+    ];
+    for (method, path, body) in attempts {
+        let answer = other.admin.send(method.clone(), &path, &if_match, body).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["code"]), (404, &json!("not_found")), "{method} {path}");
+    }
+    let again = format!("{v1}/users/{member}/invitations");
+    other.admin.post(&again, json!({})).await.refused(404, "not_found");
+
+    // A reference to another's row is a reference to nothing.
+    let stranger = other.assistant.post("/api/v1/appointments", booking).await;
+    let fields: Vec<_> = stranger.body["errors"].as_array().unwrap().iter().map(|e| e["field"].clone()).collect();
+    assert_eq!(fields, ["patient_id", "practitioner_id", "room_id"]);
+    // Nor does a name or a number that another uses stand in the way.
+    other.room("Cabinet 1").await;
+    for list in ["patients", "practitioners", "users"] {
+        let items = other.admin.get(&format!("/api/v1/{list}")).await.expect(200).body;
+        let text = items.to_string();
+        assert!(ids.iter().chain([&appointment, &member.to_string()]).all(|id| !text.contains(id.as_str())), "{list}");
+    }
+}
