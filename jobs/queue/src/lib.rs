@@ -1,1 +1,48 @@
-//! Placeholder.
+//! A durable job queue in Postgres behind apalis' worker runtime: enqueue in the caller's transaction, perform
+//! elsewhere, complete exactly once. It knows no area of the domain and reads no payload.
+//!
+//! ```text
+//! scheduled ──due──▸ available ──claim──▸ running ──▸ completed │ cancelled │ discarded
+//!     ▴                  ▴                  │  │
+//!     └────── snooze ────┼──────────────────┘  │
+//!                        └─due── retryable ◂───┘ failed, attempts left
+//! ```
+//!
+//! A job is claimed with a [`Lease`]; whoever lost the lease can no longer complete it.
+
+mod cancel;
+mod claim;
+pub mod clock;
+mod complete;
+mod enqueue;
+mod error;
+mod history;
+mod job;
+mod outcome;
+mod processes;
+mod promote;
+mod reschedule;
+mod rescue;
+mod settle;
+mod wake;
+mod worker;
+
+pub use cancel::{Cancelled, cancel};
+pub use claim::{Claimed, Lease};
+pub use complete::complete_in;
+pub use enqueue::{Enqueued, NewJob, OnDuplicate, Unique, enqueue, enqueue_all};
+pub use error::Error;
+pub use history::{HistoryPolicy, maintain_history};
+pub use job::{Backoff, Job, JobId};
+pub use outcome::{Failure, Outcome};
+pub use reschedule::{Rescheduled, reschedule};
+pub use wake::{Listener, Waker};
+pub use worker::{Handler, Worker, WorkerBuilder};
+
+use sqlx::postgres::PgConnectOptions;
+
+/// Connects as the login role and takes the queue's role for the connection's whole life.
+#[must_use]
+pub fn connect_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([("role", "permanence_queue")])
+}

@@ -1,0 +1,159 @@
+//! Claims available jobs: one autocommit statement per batch, each under a lease of its own.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor, types::Uuid};
+
+use crate::{Error, Failure, Job, JobId, clock::Clock};
+
+/// The right to end one run of one job: it fences off every other run of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease {
+    pub(crate) queue: &'static str,
+    pub(crate) job: JobId,
+    pub(crate) process: Uuid,
+    pub(crate) number: i32,
+}
+
+impl Lease {
+    /// The job this lease is on.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+}
+
+/// A job that this process holds, to be performed once.
+#[derive(Clone)]
+pub struct Claimed {
+    /// The job.
+    pub id: JobId,
+    /// The queue it came from.
+    pub queue: &'static str,
+    /// The name of its kind.
+    pub kind: String,
+    /// Its arguments, as JSON; see [`Claimed::decode`].
+    pub payload: Value,
+    /// Which attempt this is, counted from one.
+    pub attempt: i16,
+    /// How many attempts it gets.
+    pub max_attempts: i16,
+    /// The tenant it belongs to.
+    pub tenant: Option<Uuid>,
+    /// Lower runs first.
+    pub priority: i16,
+    /// When it was enqueued.
+    pub enqueued_at: DateTime<Utc>,
+    /// When it was due.
+    pub run_at: DateTime<Utc>,
+    /// When it was claimed.
+    pub started_at: DateTime<Utc>,
+    /// How long this attempt may take.
+    pub timeout: Duration,
+    /// The right to complete it.
+    pub lease: Lease,
+    /// Someone cancelled it between two runs.
+    pub(crate) cancel_requested: bool,
+}
+
+impl Claimed {
+    /// The payload as the type that declared it; a mismatch is a failed attempt, for another version may read it.
+    pub fn decode<J: Job>(&self) -> Result<J, Failure> {
+        // The decoder's message may quote the payload.
+        J::deserialize(&self.payload)
+            .map_err(|_| Failure::new("malformed_payload", format!("the payload is not a {}", J::KIND)))
+    }
+}
+
+impl std::fmt::Debug for Claimed {
+    // Without the payload, which belongs in no log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claimed")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Claims up to `limit` jobs as claim `number` of `process`, in the order they should run.
+pub(crate) async fn claim(
+    executor: impl PgExecutor<'_>,
+    clock: &dyn Clock,
+    queue: &'static str,
+    process: Uuid,
+    number: i32,
+    limit: i64,
+) -> Result<Vec<Claimed>, Error> {
+    // The literal state lets the partial index serve; locking in a CTE of its own keeps LIMIT exact under
+    // SKIP LOCKED. A process that was declared dead gets nothing, for nobody would look after it.
+    let rows = sqlx::query!(
+        r#"WITH next AS MATERIALIZED (
+               SELECT id FROM queue.jobs
+               WHERE queue = $1 AND state = 'available'
+                 AND (SELECT paused_at IS NULL FROM queue.queues WHERE name = $1)
+                 AND (SELECT ended_at IS NULL FROM queue.processes WHERE id = $3)
+               ORDER BY priority, id
+               LIMIT $5
+               FOR UPDATE SKIP LOCKED
+           )
+           UPDATE queue.jobs AS j
+           SET state = 'running', attempt = j.attempt + 1, process_id = $3, lease = $4,
+               started_at = COALESCE($2, clock_timestamp())
+           FROM next
+           WHERE j.queue = $1 AND j.id = next.id
+           RETURNING j.id, j.kind, j.payload, j.attempt, j.max_attempts, j.tenant_id, j.priority, j.enqueued_at,
+                     j.run_at, j.started_at AS "started_at!", j.timeout_ms,
+                     j.cancel_requested_at IS NOT NULL AS "cancel_requested!""#,
+        queue,
+        clock.simulated(),
+        process,
+        number,
+        limit,
+    )
+    .fetch_all(executor)
+    .await?;
+    let mut jobs: Vec<Claimed> = rows
+        .into_iter()
+        .map(|row| Claimed {
+            id: JobId(row.id),
+            queue,
+            kind: row.kind,
+            payload: row.payload,
+            attempt: row.attempt,
+            max_attempts: row.max_attempts,
+            tenant: row.tenant_id,
+            priority: row.priority,
+            enqueued_at: row.enqueued_at,
+            run_at: row.run_at,
+            started_at: row.started_at,
+            timeout: Duration::from_millis(u64::from(row.timeout_ms.unsigned_abs())),
+            lease: Lease { queue, job: JobId(row.id), process, number },
+            cancel_requested: row.cancel_requested,
+        })
+        .collect();
+    jobs.sort_unstable_by_key(|job| (job.priority, job.id));
+    Ok(jobs)
+}
+
+/// Undoes claims whose answers were lost on the way: the jobs are available again, as if never claimed.
+pub(crate) async fn undo(
+    conn: &mut PgConnection,
+    queue: &str,
+    process: Uuid,
+    numbers: &[i32],
+) -> Result<u64, Error> {
+    let undone = sqlx::query!(
+        "UPDATE queue.jobs
+         SET state = 'available', attempt = attempt - 1, process_id = NULL, lease = NULL, started_at = NULL
+         WHERE queue = $1 AND state = 'running' AND process_id = $2 AND lease = ANY($3)",
+        queue,
+        process,
+        numbers,
+    )
+    .execute(conn)
+    .await?;
+    Ok(undone.rows_affected())
+}

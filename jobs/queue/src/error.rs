@@ -1,0 +1,43 @@
+//! What can go wrong in a call to the queue.
+
+use crate::JobId;
+
+/// Why a call to the queue failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database refused or could not be reached.
+    #[error("the queue's database failed")]
+    Database(#[source] sqlx::Error),
+    /// The job could not be written as JSON.
+    #[error("the job could not be written as JSON")]
+    Encode(#[from] serde_json::Error),
+    /// No migration made a queue of this name; the caller's transaction is aborted.
+    #[error("no such queue: a migration must call queue.create_queue first")]
+    UnknownQueue(#[source] sqlx::Error),
+    /// The job is no longer the caller's: its transaction must be rolled back.
+    #[error("the lease on the job is no longer current")]
+    StaleLease,
+    /// A job with this key was enqueued before with another payload; nothing was written.
+    #[error("job {} was enqueued under the same key with another payload", existing.0)]
+    Conflict {
+        /// The job that holds the key.
+        existing: JobId,
+    },
+    /// Other transactions kept taking the key; nothing was written for it.
+    #[error("the unique key was contended for too long")]
+    Contended,
+    /// The runtime's own machinery failed.
+    #[error("the worker could not run: {0}")]
+    Worker(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // Postgres reports a missing partition as a check violation without the name of a constraint.
+        let unknown_queue = error.as_database_error().is_some_and(|e| {
+            e.code().as_deref() == Some("23514") && e.constraint().is_none() && e.table() == Some("jobs")
+        });
+        if unknown_queue { Self::UnknownQueue(error) } else { Self::Database(error) }
+    }
+}

@@ -1,0 +1,13 @@
+//! The queue against a real Postgres, as the roles that use it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cancel;
+mod enqueue;
+mod history;
+mod outcomes;
+mod rescue;
+mod support;
+mod tenants;
+mod unique;
+mod wake;
+mod worker;
