@@ -75,7 +75,7 @@ async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error>> {
         listener,
         shutdown: until_terminated(),
     }, registry);
-    performing.await;
+    performing.await?;
     db.close().await;
     Ok(())
 }
@@ -135,12 +135,12 @@ pub struct Pool {
 }
 
 /// Performs the pool's jobs until its shutdown, then drains.
-pub async fn perform(pool: Pool, registry: Registry) {
+pub async fn perform(pool: Pool, registry: Registry) -> Result<(), permanence_queue::Error> {
     Worker::builder(pool.jobs, pool.queue)
         .concurrency(pool.concurrency)
         .clock(pool.clock)
         .listener(pool.listener)
         .grace(GRACE)
         .run(registry, pool.shutdown)
-        .await;
+        .await
 }

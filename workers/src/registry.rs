@@ -3,7 +3,8 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{identity::jobs::SendInvitation, notifications::jobs::SendReminder, platform::PurgeAnswers};
-use permanence_queue::{CancellationToken, Claimed, Failure, Handler, Outcome};
+use permanence_queue::{Claimed, Failure, Handler, Outcome};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     perform::{Perform, Run, failure},

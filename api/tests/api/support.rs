@@ -38,7 +38,6 @@ pub(crate) struct TestApi {
 
 /// One practice with a signed-in member of each role.
 pub(crate) struct Practice<'a> {
-    pub(crate) api: &'a TestApi,
     pub(crate) tenant: TenantId,
     pub(crate) domain: String,
     pub(crate) admin: Client<'a>,
@@ -126,7 +125,7 @@ impl TestApi {
         tx.commit().await.expect("committed");
         let admin = self.member(tenant, &format!("admin@{domain}"), Role::Admin).await;
         let assistant = self.member(tenant, &format!("assistant@{domain}"), Role::Assistant).await;
-        Practice { api: self, tenant, domain, admin, assistant }
+        Practice { tenant, domain, admin, assistant }
     }
 
     /// Adds a member and signs them in.

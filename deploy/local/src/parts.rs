@@ -79,32 +79,32 @@ impl Parts {
     /// Tells the configuration where the parts are; what the environment says stands.
     fn introduce(&self, env: &mut Env, keys: &[(String, String)]) {
         for (name, value) in keys {
-            env.default(name, value.clone());
+            env.set_default(name, value.clone());
         }
         if let Some(postgres) = &self.postgres {
-            env.default("DATABASE_OWNER_URL", postgres.owner_url(DATABASE));
+            env.set_default("DATABASE_OWNER_URL", postgres.owner_url(DATABASE));
             let password = env.get(DATABASE_PASSWORD).map(str::to_owned);
-            env.default("DATABASE_URL", postgres.url(LOGIN, password.as_deref(), DATABASE));
+            env.set_default("DATABASE_URL", postgres.url(LOGIN, password.as_deref(), DATABASE));
         }
         if let Some(storage) = &self.storage {
-            env.default("S3_ENDPOINT", storage.endpoint());
-            env.default("S3_BUCKET", BUCKET.to_owned());
-            env.default("S3_ACCESS_KEY", storage.access_key().to_owned());
-            env.default("S3_SECRET_KEY", storage.secret_key().to_owned());
+            env.set_default("S3_ENDPOINT", storage.endpoint());
+            env.set_default("S3_BUCKET", BUCKET.to_owned());
+            env.set_default("S3_ACCESS_KEY", storage.access_key().to_owned());
+            env.set_default("S3_SECRET_KEY", storage.secret_key().to_owned());
         }
         if let Some(mail) = &self.mail {
-            env.default("SMTP_URL", mail.url());
+            env.set_default("SMTP_URL", mail.url());
         }
-        env.default("MAIL_FROM", "rappels@permanence.example".to_owned());
+        env.set_default("MAIL_FROM", "rappels@permanence.example".to_owned());
         if let Some(sms) = &self.sms {
             let credentials = sms.credentials();
-            env.default("SMS_PROVIDER", "ovh".to_owned());
-            env.default("OVH_ENDPOINT", sms.ovh_url());
-            env.default("OVH_APPLICATION_KEY", credentials.ovh_application_key.clone());
-            env.default("OVH_APPLICATION_SECRET", credentials.ovh_application_secret.clone());
-            env.default("OVH_CONSUMER_KEY", credentials.ovh_consumer_key.clone());
-            env.default("OVH_SMS_SERVICE", credentials.ovh_service.clone());
-            env.default("SMS_SENDER", "Permanence".to_owned());
+            env.set_default("SMS_PROVIDER", "ovh".to_owned());
+            env.set_default("OVH_ENDPOINT", sms.ovh_url());
+            env.set_default("OVH_APPLICATION_KEY", credentials.ovh_application_key.clone());
+            env.set_default("OVH_APPLICATION_SECRET", credentials.ovh_application_secret.clone());
+            env.set_default("OVH_CONSUMER_KEY", credentials.ovh_consumer_key.clone());
+            env.set_default("OVH_SMS_SERVICE", credentials.ovh_service.clone());
+            env.set_default("SMS_SENDER", "Permanence".to_owned());
         }
     }
 

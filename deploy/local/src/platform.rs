@@ -48,7 +48,7 @@ struct Config {
 /// Reads the configuration; links in mails lead to this very process unless told otherwise.
 fn configure(mut env: Env) -> Result<Config, Failure> {
     if let Some(listen) = permanence_api::config::listen(&mut env) {
-        env.default("PUBLIC_URL", format!("http://{listen}"));
+        env.set_default("PUBLIC_URL", format!("http://{listen}"));
     }
     let owner = postgres_url(&mut env, "DATABASE_OWNER_URL");
     let api = ApiConfig::read(&mut env);
@@ -64,7 +64,7 @@ impl Platform {
         let mut early = Env::default();
         // The address first: a port in use is told before anything is started.
         if let Some(listen) = env.get("LISTEN") {
-            early.default("LISTEN", listen.to_owned());
+            early.set_default("LISTEN", listen.to_owned());
         }
         let listen = permanence_api::config::listen(&mut early);
         let listener = bind(early.finish(listen)?).await?;
@@ -97,10 +97,7 @@ impl Platform {
                 shutdown: shutdown.clone(),
             };
             let registry = registry.clone();
-            tasks.spawn(async move {
-                process::perform(pool, registry).await;
-                Ok(())
-            });
+            tasks.spawn(async move { Ok(process::perform(pool, registry).await?) });
         }
         let scheduled = schedule::run(db.clone(), shutdown.clone());
         tasks.spawn(async move { Ok(scheduled.await?) });

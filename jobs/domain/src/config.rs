@@ -64,7 +64,7 @@ impl Env {
     }
 
     /// Gives a variable that is absent a value.
-    pub fn default(&mut self, name: &str, value: String) {
+    pub fn set_default(&mut self, name: &str, value: String) {
         if self.get(name).is_none() {
             self.variables.insert(name.to_owned(), value);
         }

@@ -95,7 +95,10 @@ impl From<sqlx::Error> for Error {
 
 impl From<permanence_queue::Error> for Error {
     fn from(error: permanence_queue::Error) -> Self {
-        Self::Internal(error.into())
+        match error {
+            permanence_queue::Error::Database(cause) => cause.into(),
+            other => Self::Internal(other.into()),
+        }
     }
 }
 
