@@ -13,7 +13,9 @@ async fn practitioners_carry_their_national_numbers_and_one_member_each() {
         "rpps_number": "101 0000 0016", "user_id": practice.admin.user });
     let added = practice.admin.post("/api/v1/practitioners", roy.clone()).await.expect(201);
     assert_eq!(added.body["rpps_number"], "10100000016");
-    practice.admin.post("/api/v1/practitioners", roy.clone()).await.refused(409, "rpps_taken");
+    let mut twin = roy.clone();
+    twin["user_id"] = json!(practice.assistant.user);
+    practice.admin.post("/api/v1/practitioners", twin).await.refused(409, "rpps_taken");
     let mut other = json!({ "first_name": "Naïma", "last_name": "Benali", "user_id": practice.admin.user });
     practice.admin.post("/api/v1/practitioners", other.clone()).await.refused(409, "user_taken");
     other["user_id"] = json!(uuid::Uuid::new_v4());

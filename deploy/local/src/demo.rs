@@ -1,4 +1,4 @@
-//! Demonstration data: two practices in two zones, their people and three weeks of appointments, made through the same
+//! Demonstration data: two practices in two zones, their people and two weeks of appointments, made through the same
 //! rules as any. The same day gives the same data.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc, Weekday};
@@ -42,7 +42,7 @@ const PRACTICES: [Practice; 2] = [
         zone: Tz::Europe__Paris,
         phone: "01 40 00 00 10",
         address: "12 rue des Lilas, 75019 Paris",
-        mobile: "+336399800",
+        mobile: "+33600000",
         practitioners: [
             ("Camille", "Roy", "Médecine générale", "10100000016"),
             ("Naïma", "Benali", "Kinésithérapie", "10100000024"),
@@ -164,7 +164,7 @@ fn patient(practice: &Practice, number: usize) -> Result<NewPatient, Failure> {
     })
 }
 
-/// Three weeks of half-hours from today on, on working days; what is past already today is left out.
+/// Two weeks of half-hours from today on, on working days; what is past already today is left out.
 async fn agenda(
     tx: &mut TenantTx,
     zone: Tz,
@@ -176,7 +176,7 @@ async fn agenda(
     let mut turn = 0;
     for day in working_days(now, zone) {
         for (place, (practitioner, room)) in practitioners.iter().zip(rooms).enumerate() {
-            for half_hour in [18, 19, 21, 28, 30, 33] {
+            for half_hour in [18, 21, 28, 33] {
                 let starts = civil(day, half_hour);
                 let new = NewAppointment {
                     patient_id: patients[(turn * 3 + place) % patients.len()],
@@ -204,7 +204,7 @@ fn civil(day: NaiveDate, half_hour: u32) -> Moment {
 
 fn working_days(now: DateTime<Utc>, zone: Tz) -> impl Iterator<Item = NaiveDate> {
     let today = now.with_timezone(&zone).date_naive();
-    (0..21)
+    (0..14)
         .filter_map(move |ahead| today.checked_add_days(Days::new(ahead)))
         .filter(|day| !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
 }

@@ -108,6 +108,11 @@ impl Parts {
         }
     }
 
+    /// Whether nothing here reaches the world: only then may invented patients be made, and be written to.
+    pub(crate) fn are_all_embedded(&self) -> bool {
+        self.postgres.is_some() && self.storage.is_some() && self.mail.is_some() && self.sms.is_some()
+    }
+
     /// Stops them, the database last.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         if let Some(mail) = self.mail {

@@ -76,8 +76,7 @@ impl Platform {
         let clock: SharedClock = Arc::new(SystemClock);
         let options: PgConnectOptions = config.api.database.url.expose().parse()?;
         let db = Db::open(&config.api.database, clock.clone(), Waker::start(options.clone()))?;
-        // Only into our own database: nobody wants invented patients among real ones.
-        let demo = parts.postgres.is_some();
+        let demo = parts.are_all_embedded();
         if demo {
             demo::ensure(&db).await?;
         }

@@ -72,6 +72,13 @@ text_field!(
     Label, "Cabinet 1", |text| trimmed(text, 100)
 );
 text_field!(
+    /// What is searched for: at most 100 characters; none searches for nothing in particular.
+    SearchText, "helene garcia", |text| match text.trim() {
+        "" => Ok(String::new()),
+        words => trimmed(words, 100),
+    }
+);
+text_field!(
     /// A full name: 1 to 200 characters.
     FullName, "Hélène Garcia", |text| trimmed(text, 200)
 );

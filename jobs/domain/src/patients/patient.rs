@@ -10,7 +10,7 @@ use crate::{
     audit,
     db::TenantTx,
     error::{Error, Invalid, Problem, Problems, Result},
-    field::{Day, EmailAddress, Language, PersonName, Phone},
+    field::{Day, EmailAddress, Language, PersonName, Phone, SearchText},
     ids::PatientId,
     notifications,
     page::{Count, Page, PageQuery},
@@ -90,8 +90,8 @@ pub struct Patient {
 pub struct PatientQuery {
     /// Words of the name (accents, case and a small slip do not matter), an address or a number.
     #[deserr(default)]
-    #[param(example = "helene garcia")]
-    pub search: Option<String>,
+    #[param(value_type = Option<String>, example = "helene garcia")]
+    pub search: Option<SearchText>,
     /// Number of the page, from 1.
     #[deserr(default)]
     #[param(value_type = Option<u32>, minimum = 1, example = 1)]
@@ -115,6 +115,8 @@ struct Row {
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    /// Rows in all, of which this is one.
+    total: i64,
 }
 
 impl From<Row> for Patient {
@@ -190,7 +192,8 @@ pub async fn get(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: PatientId", first_name, last_name, birth_date, email, phone,
-                  language AS "language: Language", sms_consent, email_consent, version, created_at, updated_at
+                  language AS "language: Language", sms_consent, email_consent, version, created_at, updated_at,
+                  1::bigint AS "total!"
            FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"#,
         tx.tenant().0,
         id.0,
@@ -203,11 +206,28 @@ pub async fn get(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
 /// A page of patients: the best matches first where something is searched, by name otherwise.
 pub async fn list(tx: &mut TenantTx, query: &PatientQuery) -> Result<Page<Patient>> {
     let page = PageQuery { page: query.page, limit: query.limit };
+    let (items, total) = find(tx, query, page.limit(), page.offset()).await?;
+    // A page beyond the last has no row to tell how many there are.
+    let total = match total {
+        None if page.offset() > 0 => find(tx, query, 1, 0).await?.1,
+        total => total,
+    };
+    Ok(Page::new(items, page, total.unwrap_or(0)))
+}
+
+/// The rows, and how many there are in all unless there is none among these.
+async fn find(
+    tx: &mut TenantTx,
+    query: &PatientQuery,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<Patient>, Option<i64>)> {
     let tenant = tx.tenant();
-    let search = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
+    let search = query.search.as_ref().map(SearchText::as_str).filter(|search| !search.is_empty());
     let digits = search.and_then(|search| Phone::parse(search).ok());
     // Each word must be found, folded or with a slip (trigrams); the tenant's rows alone are read.
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"WITH found AS (
                SELECT p.*, CASE WHEN $2::text IS NULL THEN 1 ELSE word_similarity(fold($2), p.search) END AS rank
                FROM patients p
@@ -215,7 +235,7 @@ pub async fn list(tx: &mut TenantTx, query: &PatientQuery) -> Result<Page<Patien
                  AND ($2::text IS NULL
                       OR p.email = lower($2) OR p.phone = $3
                       OR NOT EXISTS (SELECT 1 FROM regexp_split_to_table(fold($2), '\s+') AS word
-                                     WHERE strpos(p.search, word) = 0 AND word_similarity(word, p.search) < 0.55))
+                                     WHERE strpos(p.search, word) = 0 AND word_similarity(word, p.search) < 0.4))
            )
            SELECT id AS "id!: PatientId", first_name AS "first_name!", last_name AS "last_name!", birth_date, email,
                   phone, language AS "language!: Language", sms_consent AS "sms_consent!",
@@ -226,32 +246,13 @@ pub async fn list(tx: &mut TenantTx, query: &PatientQuery) -> Result<Page<Patien
         tenant.0,
         search,
         digits.as_ref().map(Phone::as_str),
-        page.limit(),
-        page.offset(),
+        limit,
+        offset,
     )
     .fetch_all(tx.conn())
     .await?;
-    let total = rows.first().map_or(0, |row| row.total);
-    let items = rows
-        .into_iter()
-        .map(|r| {
-            Patient::from(Row {
-                id: r.id,
-                first_name: r.first_name,
-                last_name: r.last_name,
-                birth_date: r.birth_date,
-                email: r.email,
-                phone: r.phone,
-                language: r.language,
-                sms_consent: r.sms_consent,
-                email_consent: r.email_consent,
-                version: r.version,
-                created_at: r.created_at,
-                updated_at: r.updated_at,
-            })
-        })
-        .collect();
-    Ok(Page::new(items, page, total))
+    let total = rows.first().map(|row| row.total);
+    Ok((rows.into_iter().map(Patient::from).collect(), total))
 }
 
 /// Replaces what is known of a patient; coming reminders follow the new address, number and consents at once.
