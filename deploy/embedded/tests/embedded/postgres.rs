@@ -1,6 +1,6 @@
 //! The launcher of Postgres: its data, its end, its errors.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -64,6 +64,26 @@ async fn a_crash_recovers_on_the_same_port_and_stop_removes_a_throwaway() {
     assert_eq!(count(&url).await.unwrap(), 2);
     server.stop().await.unwrap();
     assert!(!server.data().exists() && !server.log().exists());
+}
+
+#[tokio::test]
+async fn root_keeps_data_elsewhere_when_the_servers_account_cannot_pass() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(temp.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let wanted = temp.path().join("postgres");
+    let server = Postgres::start(options(&wanted, Durability::Durable)).await.unwrap();
+    let we_are_root = temp.path().metadata().unwrap().uid() == 0;
+    let lies_at = server.data().to_owned();
+    assert_eq!(lies_at != wanted, we_are_root, "{}", lies_at.display());
+    write(&server.owner_url("postgres")).await;
+    server.stop().await.unwrap();
+
+    let again = Postgres::start(options(&wanted, Durability::Durable)).await.unwrap();
+    assert_eq!(count(&again.owner_url("postgres")).await.unwrap(), 2);
+    again.stop().await.unwrap();
+    postgres::remove(wanted).await.unwrap();
+    assert!(!lies_at.exists());
+    assert!(!we_are_root || !lies_at.parent().unwrap().exists());
 }
 
 /// Not a test of its own: the process that [`start_holder`] starts, and that is killed.
