@@ -19,7 +19,7 @@ pub(super) enum Account {
 impl Account {
     /// Chooses `postgres`, else `nobody`, when this process is root; else its own account.
     pub(super) fn choose() -> Result<Self, Error> {
-        if id(&["-u"])? != Some(0) {
+        if own_uid()? != 0 {
             return Ok(Self::Own);
         }
         for name in ["postgres", "nobody"] {
@@ -71,6 +71,12 @@ impl Account {
                 .status()
                 .is_ok_and(|status| status.success())
     }
+}
+
+/// Tells the number of our own account.
+pub(super) fn own_uid() -> Result<u32, Error> {
+    id(&["-u"])?
+        .ok_or_else(|| Error::io("read the answer of `id -u`")(std::io::ErrorKind::InvalidData.into()))
 }
 
 /// Asks for a numeric identity; `None` where the name is unknown.

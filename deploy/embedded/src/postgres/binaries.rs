@@ -1,5 +1,5 @@
 //! Finds the installed programs of Postgres.
-//! It never downloads anything.
+//! It never downloads anything itself.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,7 @@ struct Search {
     path: OsString,
     pg_config: OsString,
     versioned: PathBuf,
+    downloaded: Option<fn() -> Option<PathBuf>>,
 }
 
 impl Search {
@@ -71,6 +72,10 @@ impl Search {
             path: std::env::var_os("PATH").unwrap_or_default(),
             pg_config: "pg_config".into(),
             versioned: "/usr/lib/postgresql".into(),
+            #[cfg(feature = "download")]
+            downloaded: Some(super::download::programs),
+            #[cfg(not(feature = "download"))]
+            downloaded: None,
         }
     }
 
@@ -97,6 +102,7 @@ impl Search {
             .filter(|folder| folder.is_absolute())
             .chain(std::iter::once_with(|| self.ask_pg_config()).flatten())
             .chain(std::iter::once_with(|| self.versioned_folders()).flatten())
+            .chain(std::iter::once_with(|| self.downloaded.and_then(|programs| programs())).flatten())
     }
 
     fn ask_pg_config(&self) -> Option<PathBuf> {
@@ -131,7 +137,12 @@ mod tests {
     use super::*;
 
     fn nowhere() -> Search {
-        Search { path: OsString::new(), pg_config: "/nowhere/pg_config".into(), versioned: "/nowhere".into() }
+        Search {
+            path: OsString::new(),
+            pg_config: "/nowhere/pg_config".into(),
+            versioned: "/nowhere".into(),
+            downloaded: None,
+        }
     }
 
     fn install(folder: &Path, version: &str) {

@@ -17,6 +17,8 @@ use crate::Error;
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     data: PathBuf,
+    /// The folder below /var/tmp that was made for this data alone.
+    shelter: Option<PathBuf>,
 }
 
 impl Folder {
@@ -26,13 +28,13 @@ impl Folder {
         let parent = parent(&data)?;
         create_folder(&parent)?;
         if account.can_enter(&parent) {
-            return Ok(Self { data });
+            return Ok(Self { data, shelter: None });
         }
         let name = data.file_name().unwrap_or_default();
         let shelter = PathBuf::from(format!("/var/tmp/permanence-{}", fingerprint(&data)));
         create_folder(&shelter)?;
         refuse_foreign(&shelter)?;
-        Ok(Self { data: shelter.join(name) })
+        Ok(Self { data: shelter.join(name), shelter: Some(shelter) })
     }
 
     pub(super) fn data(&self) -> &Path {
@@ -56,9 +58,10 @@ impl Folder {
         self.beside("new")
     }
 
-    /// Lists all that belongs to the server, the lock last.
+    /// Lists all that belongs to the server, what holds other parts last.
     pub(super) fn everything(&self) -> Vec<PathBuf> {
-        vec![self.draft(), self.data.clone(), self.password_file(), self.log(), self.lock()]
+        let parts = [self.draft(), self.data.clone(), self.password_file(), self.log(), self.lock()];
+        parts.into_iter().chain(self.shelter.clone()).collect()
     }
 
     fn beside(&self, extension: &str) -> PathBuf {

@@ -27,6 +27,8 @@ use watchdog::Watchdog;
 
 mod account;
 mod binaries;
+#[cfg(feature = "download")]
+mod download;
 mod folder;
 mod lock;
 mod server;
@@ -86,6 +88,8 @@ impl Postgres {
         if let Some(port) = options.port {
             server::check_port(port)?;
         }
+        #[cfg(feature = "download")]
+        download::ensure().await?;
         let wanted = options.port;
         let mut this = tokio::task::spawn_blocking(move || Self::prepare(&options))
             .await
@@ -313,6 +317,19 @@ pub(crate) fn random_hex() -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn assert_send<T: Send>(_: &T) {}
+
+    /// Never run: it only has to compile.
+    #[expect(dead_code, reason = "a proof for the compiler")]
+    fn every_future_is_send(server: &Postgres, options: Options) {
+        assert_send(&Postgres::start(options));
+        assert_send(&server.ensure_database(""));
+        assert_send(&server.restart());
+        assert_send(&server.crash());
+        assert_send(&server.stop());
+        assert_send(&remove(PathBuf::new()));
+    }
 
     #[test]
     fn addresses_carry_any_password() {

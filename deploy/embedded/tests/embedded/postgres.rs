@@ -1,6 +1,6 @@
 //! The launcher of Postgres: its data, its end, its errors.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -66,6 +66,43 @@ async fn a_crash_recovers_on_the_same_port_and_stop_removes_a_throwaway() {
     assert!(!server.data().exists() && !server.log().exists());
 }
 
+#[tokio::test]
+async fn root_keeps_data_elsewhere_when_the_servers_account_cannot_pass() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(temp.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let wanted = temp.path().join("postgres");
+    let server = Postgres::start(options(&wanted, Durability::Durable)).await.unwrap();
+    let we_are_root = temp.path().metadata().unwrap().uid() == 0;
+    let lies_at = server.data().to_owned();
+    assert_eq!(lies_at != wanted, we_are_root, "{}", lies_at.display());
+    write(&server.owner_url("postgres")).await;
+    server.stop().await.unwrap();
+
+    let again = Postgres::start(options(&wanted, Durability::Durable)).await.unwrap();
+    assert_eq!(count(&again.owner_url("postgres")).await.unwrap(), 2);
+    again.stop().await.unwrap();
+    postgres::remove(wanted).await.unwrap();
+    assert!(!lies_at.exists());
+    assert!(!we_are_root || !lies_at.parent().unwrap().exists());
+}
+
+#[tokio::test]
+async fn the_terminals_interrupt_reaches_neither_server_nor_watchdog() {
+    let temp = tempfile::tempdir().unwrap();
+    let server =
+        Postgres::start(options(&temp.path().join("postgres"), Durability::Throwaway)).await.unwrap();
+    let pid_file = std::fs::read_to_string(server.data().join("postmaster.pid")).unwrap();
+    let group = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        // After the name in brackets: state, parent, group (proc(5)).
+        stat.rsplit_once(") ").unwrap().1.split(' ').nth(2).unwrap().to_owned()
+    };
+    let ours = group("self");
+    assert_ne!(group(pid_file.lines().next().unwrap()), ours);
+    assert_ne!(group(&watchdog_of(std::process::id(), server.data()).to_string()), ours);
+    server.stop().await.unwrap();
+}
+
 /// Not a test of its own: the process that [`start_holder`] starts, and that is killed.
 #[tokio::test]
 async fn holder() {
@@ -94,12 +131,14 @@ async fn start_holder(temp: &Path) -> (std::process::Child, String, std::path::P
     (process, url.to_owned(), data.into())
 }
 
-/// Finds the shell among the children of a process.
-fn watchdog_of(parent: u32) -> u32 {
+/// Finds the shell that minds a folder among the children of a process.
+fn watchdog_of(parent: u32, data: &Path) -> u32 {
     let is_it = |pid: &u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        status.contains(&format!("PPid:\t{parent}\n")) && line.contains("permanence-watchdog")
+        line.contains("permanence-watchdog")
+            && status.contains(&format!("PPid:\t{parent}\n"))
+            && line.contains(&*data.to_string_lossy())
     };
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(is_it).unwrap()
@@ -133,7 +172,7 @@ async fn an_orphan_and_a_stale_pid_file_do_not_hinder_the_next_start() {
     write(&url).await;
     let wanted = temp.path().join("postgres");
     // The worst case: the watchdog is killed first, then the process.
-    let watchdog = watchdog_of(process.id()).to_string();
+    let watchdog = watchdog_of(process.id(), &data).to_string();
     assert!(
         Command::new("/bin/sh").args(["-c", "kill -9 \"$1\"", "sh", &watchdog]).status().unwrap().success()
     );
