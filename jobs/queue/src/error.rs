@@ -27,6 +27,15 @@ pub enum Error {
     /// Other transactions kept taking the key; nothing was written for it.
     #[error("the unique key was contended for too long")]
     Contended,
+    /// A cron entry's pattern is wrong, or never matches.
+    #[error("the schedule of {entry} is wrong")]
+    Schedule {
+        /// The entry's name.
+        entry: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: croner::errors::CronError,
+    },
     /// The runtime's own machinery failed.
     #[error("the worker could not run: {0}")]
     Worker(String),

@@ -14,6 +14,7 @@ mod cancel;
 mod claim;
 pub mod clock;
 mod complete;
+pub mod cron;
 mod enqueue;
 mod error;
 mod history;
