@@ -88,7 +88,7 @@ pub(crate) async fn claim(
     limit: i64,
 ) -> Result<Vec<Claimed>, Error> {
     // The literal state lets the partial index serve; locking in a CTE of its own keeps LIMIT exact under
-    // SKIP LOCKED. A process that was declared dead gets nothing, for nobody would look after it.
+    // SKIP LOCKED; an array keeps the planner from merging with an index full of scheduled jobs. A process that was declared dead gets nothing, for nobody would look after it.
     let rows = sqlx::query!(
         r#"WITH next AS MATERIALIZED (
                SELECT id FROM queue.jobs
@@ -102,8 +102,7 @@ pub(crate) async fn claim(
            UPDATE queue.jobs AS j
            SET state = 'running', attempt = j.attempt + 1, process_id = $3, lease = $4,
                started_at = COALESCE($2, clock_timestamp())
-           FROM next
-           WHERE j.queue = $1 AND j.id = next.id
+           WHERE j.queue = $1 AND j.id = ANY (ARRAY(SELECT id FROM next))
            RETURNING j.id, j.kind, j.payload, j.attempt, j.max_attempts, j.tenant_id, j.priority, j.enqueued_at,
                      j.run_at, j.started_at AS "started_at!", j.timeout_ms,
                      j.cancel_requested_at IS NOT NULL AS "cancel_requested!""#,

@@ -27,13 +27,14 @@ pub enum Error {
     /// Other transactions kept taking the key; nothing was written for it.
     #[error("the unique key was contended for too long")]
     Contended,
-    /// A cron entry's pattern cannot be read.
-    #[error("the schedule of {entry} cannot be read: {problem}")]
+    /// A cron entry's pattern is wrong, or never matches.
+    #[error("the schedule of {entry} is wrong")]
     Schedule {
         /// The entry's name.
         entry: &'static str,
-        /// What the parser says.
-        problem: String,
+        /// What is wrong with it.
+        #[source]
+        source: croner::errors::CronError,
     },
     /// The runtime's own machinery failed.
     #[error("the worker could not run: {0}")]

@@ -26,32 +26,42 @@ pub(crate) async fn promote(
     clock: &dyn Clock,
     queue: &str,
 ) -> Result<Look, Error> {
-    // `moment` is asked for as a scalar, which an index condition can use; a volatile call it could not.
+    // Three things keep each part on its index, however many jobs are scheduled: `moment` is asked for as a scalar,
+    // which an index condition can use and a volatile call cannot; ORDER BY names the index's first column too, for
+    // the planner does not see that an enum column is constant; and "any" is "the first in the claim's order".
     let row = sqlx::query!(
         r#"WITH moment AS MATERIALIZED (SELECT COALESCE($2, clock_timestamp()) AS now),
-           due AS MATERIALIZED (
+           scheduled AS MATERIALIZED (
                SELECT id FROM queue.jobs
-               WHERE queue = $1 AND state IN ('scheduled', 'retryable') AND state <> 'available'
+               WHERE queue = $1 AND state = 'scheduled' AND state <> 'available'
                  AND run_at <= (SELECT now FROM moment)
-               LIMIT $3
-               FOR UPDATE SKIP LOCKED
+               ORDER BY state, run_at LIMIT $3 FOR UPDATE SKIP LOCKED
+           ),
+           retryable AS MATERIALIZED (
+               SELECT id FROM queue.jobs
+               WHERE queue = $1 AND state = 'retryable' AND state <> 'available'
+                 AND run_at <= (SELECT now FROM moment)
+               ORDER BY state, run_at LIMIT $3 FOR UPDATE SKIP LOCKED
            ),
            promoted AS (
                UPDATE queue.jobs AS j SET state = 'available'
-               FROM due WHERE j.queue = $1 AND j.id = due.id
+               WHERE j.queue = $1 AND j.id = ANY (ARRAY(SELECT id FROM scheduled UNION ALL SELECT id FROM retryable))
                RETURNING 1
            ),
            next AS (
                SELECT least(
-                   (SELECT run_at FROM queue.jobs WHERE queue = $1 AND state = 'scheduled' AND state <> 'available'
-                    AND run_at > (SELECT now FROM moment) ORDER BY run_at LIMIT 1),
-                   (SELECT run_at FROM queue.jobs WHERE queue = $1 AND state = 'retryable' AND state <> 'available'
-                    AND run_at > (SELECT now FROM moment) ORDER BY run_at LIMIT 1)) AS run_at
+                   (SELECT run_at FROM queue.jobs
+                    WHERE queue = $1 AND state = 'scheduled' AND state <> 'available'
+                      AND run_at > (SELECT now FROM moment) ORDER BY state, run_at LIMIT 1),
+                   (SELECT run_at FROM queue.jobs
+                    WHERE queue = $1 AND state = 'retryable' AND state <> 'available'
+                      AND run_at > (SELECT now FROM moment) ORDER BY state, run_at LIMIT 1)) AS run_at
            )
            SELECT (SELECT count(*) FROM promoted) AS "promoted!",
                   (SELECT paused_at IS NULL FROM queue.queues WHERE name = $1)
-                  AND (EXISTS (SELECT FROM promoted)
-                       OR EXISTS (SELECT FROM queue.jobs WHERE queue = $1 AND state = 'available')) AS "available!",
+                  AND COALESCE((SELECT true FROM promoted LIMIT 1),
+                               (SELECT true FROM queue.jobs WHERE queue = $1 AND state = 'available'
+                                ORDER BY priority, id LIMIT 1), false) AS "available!",
                   (SELECT ceil(extract(epoch FROM next.run_at - moment.now) * 1000)::bigint
                    FROM next, moment) AS next_due_ms"#,
         queue,

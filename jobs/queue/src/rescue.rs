@@ -22,18 +22,9 @@ pub(crate) async fn rescue(
     queue: &'static str,
     dead_after: Duration,
 ) -> Result<usize, Error> {
-    sqlx::query!(
-        "UPDATE queue.processes SET ended_at = clock_timestamp()
-         WHERE queue = $1 AND ended_at IS NULL
-           AND seen_at < clock_timestamp() - $2::integer * interval '1 millisecond'",
-        queue,
-        millis(dead_after),
-    )
-    .execute(&mut *conn)
-    .await?;
     let mut rescued = 0;
     loop {
-        let orphans = orphans(conn, queue).await?;
+        let orphans = orphans(conn, queue, dead_after).await?;
         if orphans.is_empty() {
             return Ok(rescued);
         }
@@ -41,15 +32,27 @@ pub(crate) async fn rescue(
     }
 }
 
-/// Jobs that run under a process which has ended: nothing will settle them.
-async fn orphans(conn: &mut PgConnection, queue: &'static str) -> Result<Vec<Settled>, Error> {
-    // Not only of processes declared dead just now: a claim may have been on its way when its process was.
+/// Jobs that run under a process which has ended or fallen silent: nothing will settle them.
+async fn orphans(
+    conn: &mut PgConnection,
+    queue: &'static str,
+    dead_after: Duration,
+) -> Result<Vec<Settled>, Error> {
+    // Not only of processes that fell silent just now: a claim may have been on its way when its process ended.
     let rows = sqlx::query!(
-        r#"SELECT j.id, j.process_id AS "process_id!", j.lease AS "lease!", j.attempt >= j.max_attempts AS "last!"
+        r#"WITH dead AS (
+               UPDATE queue.processes SET ended_at = clock_timestamp()
+               WHERE queue = $1 AND ended_at IS NULL
+                 AND seen_at < clock_timestamp() - $2::integer * interval '1 millisecond'
+               RETURNING id
+           )
+           SELECT j.id, j.process_id AS "process_id!", j.lease AS "lease!", j.attempt >= j.max_attempts AS "last!"
            FROM queue.jobs AS j JOIN queue.processes AS p ON p.id = j.process_id
-           WHERE j.queue = $1 AND j.state = 'running' AND p.ended_at IS NOT NULL
-           LIMIT $2"#,
+           WHERE j.queue = $1 AND j.state = 'running'
+             AND (p.ended_at IS NOT NULL OR p.id IN (SELECT id FROM dead))
+           LIMIT $3"#,
         queue,
+        millis(dead_after),
         BATCH,
     )
     .fetch_all(conn)

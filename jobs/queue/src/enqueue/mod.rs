@@ -78,6 +78,17 @@ impl NewJob {
         self.unique = Some(unique);
         self
     }
+
+    /// The queue the job goes to, to be woken after the commit.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    pub(crate) fn unique_unless_said(mut self, unique: Unique) -> Self {
+        self.unique.get_or_insert(unique);
+        self
+    }
 }
 
 impl std::fmt::Debug for NewJob {

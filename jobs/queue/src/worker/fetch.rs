@@ -103,7 +103,7 @@ impl Fetcher {
     async fn look(&mut self) -> Result<(), Error> {
         self.undo_doubtful().await?;
         let look = promote::promote(&self.pool, &*self.config.clock, self.config.queue).await?;
-        if look.promoted == promote::BATCH {
+        if look.promoted >= promote::BATCH {
             self.next_look = Instant::now();
         } else {
             self.poll = if look.available {

@@ -66,9 +66,13 @@ impl Hold {
         *lock(&self.process)
     }
 
-    /// The process was declared dead and starts anew: its runs are no longer its own.
+    /// The process was declared dead and starts anew: what it held is no longer its own.
     pub(super) fn reborn(&self, process: Uuid) {
         *lock(&self.process) = process;
+        let lost = std::mem::take(&mut *lock(&self.ready));
+        for job in lost {
+            self.end(job.lease, None);
+        }
         for run in lock(&self.running).values() {
             run.token.cancel();
         }
@@ -82,7 +86,10 @@ impl Hold {
         lock(&self.ready).is_empty()
     }
 
-    pub(super) fn push(&self, jobs: Vec<Claimed>) {
+    pub(super) fn push(&self, mut jobs: Vec<Claimed>) {
+        // A claim may have been on its way while its process was declared dead.
+        let process = self.process();
+        jobs.retain(|job| job.lease.process == process);
         self.open.fetch_add(jobs.len(), Ordering::SeqCst);
         self.unsettled.fetch_add(jobs.len(), Ordering::SeqCst);
         lock(&self.ready).extend(jobs);

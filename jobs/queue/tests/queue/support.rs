@@ -27,6 +27,8 @@ pub(crate) struct TestDb {
     pub(crate) pool: PgPool,
     /// As the login role, which may take the others.
     pub(crate) login: PgConnectOptions,
+    /// The server's own database, for its statistics.
+    pub(crate) server: PgPool,
 }
 
 /// Makes a database on the server of `PERMANENCE_TEST_SERVER`.
@@ -36,14 +38,16 @@ pub(crate) async fn database() -> TestDb {
         .unwrap_or_else(|_| "postgres://postgres@localhost:55501/postgres".to_owned());
     let admin: PgConnectOptions = server.parse().unwrap();
     let name = format!("queue_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let mut conn = admin.connect().await.unwrap();
+    let server = PgPool::connect_lazy_with(admin.clone());
+    let mut conn = server.acquire().await.unwrap();
     for (role, rights) in [("permanence_owner", "LOGIN CREATEROLE"), ("permanence_login", "LOGIN NOINHERIT")]
     {
         // Roles belong to the server, and another test may make them at this moment.
-        let _ = sqlx::raw_sql(AssertSqlSafe(format!("CREATE ROLE {role} {rights}"))).execute(&mut conn).await;
+        let _ =
+            sqlx::raw_sql(AssertSqlSafe(format!("CREATE ROLE {role} {rights}"))).execute(&mut *conn).await;
     }
     let create = format!("CREATE DATABASE {name} OWNER permanence_owner");
-    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *conn).await.unwrap();
     let admin = admin.database(&name);
     let mut owner = admin.clone().username("permanence_owner").connect().await.unwrap();
     sqlx::migrate!("../../migrations").run(&mut owner).await.unwrap();
@@ -58,15 +62,14 @@ pub(crate) async fn database() -> TestDb {
         .connect_with(permanence_queue::connect_options(login.clone()))
         .await
         .unwrap();
-    TestDb { pool, login }
+    drop(conn);
+    TestDb { pool, login, server }
 }
 
 impl TestDb {
     /// A connection that sees one tenant's rows.
     pub(crate) async fn as_tenant(&self, tenant: Uuid) -> PgConnection {
-        let tenant = tenant.to_string();
-        let options = [("role", "permanence_tenant"), ("permanence.tenant_id", tenant.as_str())];
-        self.login.clone().options(options).connect().await.unwrap()
+        as_tenant(&self.login, tenant).await
     }
 
     /// Enqueues a job that is due now.
@@ -106,6 +109,13 @@ impl TestDb {
             .poll(Duration::from_millis(5), Duration::from_millis(20))
             .grace(Duration::from_secs(5))
     }
+}
+
+/// A connection that sees one tenant's rows.
+pub(crate) async fn as_tenant(login: &PgConnectOptions, tenant: Uuid) -> PgConnection {
+    let tenant = tenant.to_string();
+    let options = [("role", "permanence_tenant"), ("permanence.tenant_id", tenant.as_str())];
+    login.clone().options(options).connect().await.unwrap()
 }
 
 /// Waits until the condition holds.

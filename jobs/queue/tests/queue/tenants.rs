@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     assert_err,
-    support::{Count, Running, database, tenant},
+    support::{Count, Running, as_tenant, database, tenant},
 };
 
 fn job(of: u128) -> NewJob {
@@ -60,14 +60,11 @@ async fn a_tenant_completes_its_own_job_in_its_transaction_only() {
     let id = enqueue(&mut one, &SystemClock, job(1)).await.unwrap().id;
     let login = db.login.clone();
     let worker = Running::start(db.worker(), move |job: Claimed, _: CancellationToken| {
-        let db = crate::support::TestDb {
-            pool: sqlx::PgPool::connect_lazy_with(login.clone()),
-            login: login.clone(),
-        };
+        let login = login.clone();
         async move {
-            let mut other = db.as_tenant(tenant(2)).await;
+            let mut other = as_tenant(&login, tenant(2)).await;
             assert_err!(complete_in(&mut other, &SystemClock, &job.lease, None).await, Error::StaleLease);
-            let mut own = db.as_tenant(job.tenant.unwrap()).await;
+            let mut own = as_tenant(&login, job.tenant.unwrap()).await;
             complete_in(&mut own, &SystemClock, &job.lease, None).await.unwrap();
             Outcome::Completed
         }

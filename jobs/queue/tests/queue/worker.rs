@@ -3,11 +3,11 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use permanence_queue::{
-    Claimed, NewJob, Outcome,
+    Claimed, Job, NewJob, Outcome, Worker,
     clock::{Clock, SimulatedClock, SystemClock},
     enqueue, enqueue_all,
 };
@@ -186,6 +186,34 @@ async fn broken_connections_cost_a_pause_and_no_worker() {
                 .await
                 .unwrap();
         done == 200
+    })
+    .await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_worker_asks_at_most_twice_a_second() {
+    let db = database().await;
+    // Counted by the server, and read from another database, so that looking is not counted itself.
+    let statements = async || -> i64 {
+        sqlx::query_scalar("SELECT xact_commit FROM pg_stat_database WHERE datname = $1")
+            .bind(db.login.get_database().unwrap())
+            .fetch_one(&db.server)
+            .await
+            .unwrap()
+    };
+    let worker = Running::start(Worker::builder(db.pool.clone(), Count::QUEUE), done);
+
+    // The server counts in arrears, so the first windows still hold what came before.
+    let window = Mutex::new((Instant::now(), statements().await));
+    eventually("a quiet window of four seconds", async || {
+        let (since, before) = *window.lock().unwrap();
+        if since.elapsed() < Duration::from_secs(4) {
+            return false;
+        }
+        let now = statements().await;
+        *window.lock().unwrap() = (Instant::now(), now);
+        (1..=8).contains(&(now - before))
     })
     .await;
     worker.stop().await;
