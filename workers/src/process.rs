@@ -49,7 +49,7 @@ pub async fn scheduler() -> ExitCode {
     ended(run_scheduler().await)
 }
 
-fn ended(result: Result<(), Box<dyn Error>>) -> ExitCode {
+fn ended(result: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -59,7 +59,7 @@ fn ended(result: Result<(), Box<dyn Error>>) -> ExitCode {
     }
 }
 
-async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error>> {
+async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = WorkerConfig::from_env(Env::of_process(), sends(queue))?;
     let (db, options) = open(&config)?;
     let messaging =
@@ -80,7 +80,7 @@ async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn run_scheduler() -> Result<(), Box<dyn Error>> {
+async fn run_scheduler() -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = WorkerConfig::from_env(Env::of_process(), false)?;
     let (db, _) = open(&config)?;
     tracing::info!("scheduling");
@@ -89,7 +89,7 @@ async fn run_scheduler() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn open(config: &WorkerConfig) -> Result<(Db, PgConnectOptions), Box<dyn Error>> {
+fn open(config: &WorkerConfig) -> Result<(Db, PgConnectOptions), Box<dyn Error + Send + Sync>> {
     if let Some(address) = config.metrics_listen {
         PrometheusBuilder::new().with_http_listener(address).install()?;
     }

@@ -181,6 +181,11 @@ impl TenantTx {
 }
 
 impl SystemTx {
+    /// Wakes a queue's workers after the commit, for jobs that were enqueued by other means.
+    pub fn wake(&mut self, queue: &str) {
+        self.tx.queues.insert(queue.to_owned());
+    }
+
     /// Adds a job that belongs to no tenant, or to one that the job names itself.
     pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued> {
         self.tx.enqueue(job).await

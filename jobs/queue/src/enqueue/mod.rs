@@ -49,12 +49,6 @@ impl NewJob {
         })
     }
 
-    /// The queue that the job goes to.
-    #[must_use]
-    pub fn queue(&self) -> &str {
-        &self.queue
-    }
-
     /// Gives the job to a tenant, who may read and cancel it.
     pub fn tenant(mut self, tenant: Uuid) -> Self {
         self.tenant = Some(tenant);
