@@ -62,19 +62,25 @@ fn ended(result: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
 async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = WorkerConfig::from_env(Env::of_process(), sends(queue))?;
     let (db, options) = open(&config)?;
-    let messaging =
-        config.messaging.as_ref().map(|messaging| Messaging::new(messaging, db.clock().clone())).transpose()?;
+    let messaging = config
+        .messaging
+        .as_ref()
+        .map(|messaging| Messaging::new(messaging, db.clock().clone()))
+        .transpose()?;
     let registry = Registry::new(Services { db: db.clone(), messaging });
     let listener = Listener::start(options.clone());
     tracing::info!(queue, "performing");
-    let performing = perform(Pool {
-        queue,
-        jobs: job_connections(options),
-        concurrency: config.concurrency,
-        clock: db.clock().clone(),
-        listener,
-        shutdown: until_terminated(),
-    }, registry);
+    let performing = perform(
+        Pool {
+            queue,
+            jobs: job_connections(options),
+            concurrency: config.concurrency,
+            clock: db.clock().clone(),
+            listener,
+            shutdown: until_terminated(),
+        },
+        registry,
+    );
     performing.await?;
     db.close().await;
     Ok(())

@@ -52,7 +52,10 @@ pub(crate) struct Accepted {
 /// gives theirs.
 #[utoipa::path(post, path = "/auth/accept-invitation", tag = "auth", request_body = AcceptInvitation,
     responses((status = 200, body = Accepted), CommonErrors))]
-pub(crate) async fn accept_invitation(State(app): State<App>, request: Public<AcceptInvitation>) -> Result<Response> {
+pub(crate) async fn accept_invitation(
+    State(app): State<App>,
+    request: Public<AcceptInvitation>,
+) -> Result<Response> {
     let user_id = identity::accept_invitation(&app.db, request.actor, &app.tokens, &request.body).await?;
     let tx = request.begin(&app).await?;
     request.answer(&app, tx, &Accepted { user_id }).await

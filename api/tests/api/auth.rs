@@ -43,10 +43,11 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
     }
     assert_eq!(wrong.body, unknown.body);
     let mut tx = api.db.system(Actor::JOB).await.unwrap();
-    let refused: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_log WHERE action = 'auth.login_refused'")
-        .fetch_one(tx.conn())
-        .await
-        .unwrap();
+    let refused: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM audit_log WHERE action = 'auth.login_refused'")
+            .fetch_one(tx.conn())
+            .await
+            .unwrap();
     assert_eq!(refused, 2);
 }
 

@@ -69,7 +69,12 @@ impl Answer {
     /// An error with this status and code.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, code: &str) {
-        assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code)), "{:#}", self.body);
+        assert_eq!(
+            (self.status.as_u16(), self.body["code"].as_str()),
+            (status, Some(code)),
+            "{:#}",
+            self.body
+        );
         assert_eq!(self.header("content-type"), "application/problem+json");
     }
 
@@ -132,7 +137,8 @@ impl TestApi {
 
     /// Adds a member and signs them in.
     pub(crate) async fn member(&self, tenant: TenantId, email: &str, role: Role) -> Client<'_> {
-        let hash = HASH.get_or_init(async || hash_password(Secret::new(PASSWORD)).await.expect("a hash")).await;
+        let hash =
+            HASH.get_or_init(async || hash_password(Secret::new(PASSWORD)).await.expect("a hash")).await;
         let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
         let address = EmailAddress::parse(email).expect("an address");
         let name = FullName::parse(email.split('@').next().unwrap_or(email)).expect("a name");
@@ -165,7 +171,8 @@ impl TestApi {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Answer {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).timeout(Duration::from_secs(60));
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.base)).timeout(Duration::from_secs(60));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }

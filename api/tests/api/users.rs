@@ -19,10 +19,11 @@ fn person(email: &str) -> Value {
 async fn mailed_token(api: &TestApi, tenant: TenantId) -> String {
     let hashes = TokenHashes::new(permanence_domain::config::Secret::new("r".repeat(32)));
     let mut tx = api.db.tenant(tenant, Actor::JOB).await.unwrap();
-    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM invitations WHERE status = 'pending' ORDER BY id DESC")
-        .fetch_one(tx.conn())
-        .await
-        .unwrap();
+    let id: uuid::Uuid =
+        sqlx::query_scalar("SELECT id FROM invitations WHERE status = 'pending' ORDER BY id DESC")
+            .fetch_one(tx.conn())
+            .await
+            .unwrap();
     let id = InvitationId(id);
     let InvitationStart::Send(draft) = begin_invitation(&mut tx, &hashes, id).await.unwrap() else {
         panic!("nothing to send");
@@ -76,7 +77,8 @@ async fn inviting_does_not_tell_whether_an_address_is_known_elsewhere() {
     let api = TestApi::start().await;
     let first = api.practice("Lilas", Tz::Europe__Paris).await;
     let second = api.practice("Port", Tz::Indian__Reunion).await;
-    let known = first.admin.post("/api/v1/users", person(&format!("assistant@{}", second.domain))).await.expect(201);
+    let known =
+        first.admin.post("/api/v1/users", person(&format!("assistant@{}", second.domain))).await.expect(201);
     let new = first.admin.post("/api/v1/users", person("new@lilas.example")).await.expect(201);
     let shape = |answer: &crate::support::Answer| {
         let mut body = answer.body.clone();
@@ -128,8 +130,16 @@ async fn a_tenant_keeps_an_administrator() {
     practice.admin.delete(&path).await.refused(409, "last_admin");
     let change = Some(json!({ "role": "nurse" }));
     let role = format!("{path}/role");
-    practice.admin.send(Method::PATCH, &role, &[("if-match", "1")], change.clone()).await.refused(409, "last_admin");
+    practice
+        .admin
+        .send(Method::PATCH, &role, &[("if-match", "1")], change.clone())
+        .await
+        .refused(409, "last_admin");
     api.member(practice.tenant, "second@lilas.example", Role::Admin).await;
-    practice.admin.send(Method::PATCH, &role, &[("if-match", "7")], change.clone()).await.refused(409, "version_conflict");
+    practice
+        .admin
+        .send(Method::PATCH, &role, &[("if-match", "7")], change.clone())
+        .await
+        .refused(409, "version_conflict");
     practice.admin.send(Method::PATCH, &role, &[("if-match", "1")], change).await.expect(200);
 }

@@ -27,7 +27,12 @@ pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {
             for (name, prefix) in KEYS {
                 text += &format!("{name}={prefix}{}\n", hex(&random_bytes::<32>()?));
             }
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())?;
+            fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(file)?
+                .write_all(text.as_bytes())?;
             Ok(parse(&text))
         }
         Err(error) => Err(format!("cannot read {}: {error}", file.display()).into()),
@@ -35,7 +40,10 @@ pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {
 }
 
 fn parse(text: &str) -> Vec<(String, String)> {
-    text.lines().filter_map(|line| line.split_once('=')).map(|(name, key)| (name.to_owned(), key.to_owned())).collect()
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, key)| (name.to_owned(), key.to_owned()))
+        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -101,7 +101,12 @@ pub async fn claim(
 }
 
 /// Stores the answer beside its claim, in the same transaction.
-pub async fn store(conn: &mut PgConnection, sealer: &Sealer, request: &Keyed, answer: &StoredAnswer) -> Result<()> {
+pub async fn store(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    request: &Keyed,
+    answer: &StoredAnswer,
+) -> Result<()> {
     let sealed = sealer.seal(&context(request), &answer.body)?;
     let stored = sqlx::query!(
         "UPDATE idempotency_keys SET status = $4, location = $5, sealed_body = $6
@@ -121,7 +126,8 @@ pub async fn store(conn: &mut PgConnection, sealer: &Sealer, request: &Keyed, an
 /// Forgets answers older than [`KEPT_FOR`]; gives how many.
 pub async fn purge(tx: &mut SystemTx) -> Result<u64> {
     let before = tx.now() - KEPT_FOR;
-    let gone = sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < $1", before).execute(tx.conn()).await?;
+    let gone =
+        sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < $1", before).execute(tx.conn()).await?;
     Ok(gone.rows_affected())
 }
 

@@ -32,15 +32,14 @@ async fn an_invitation_leaves_once_and_its_token_is_kept_nowhere() {
     assert_eq!(token.len(), 43, "256 bits: {token}");
 
     let mut tx = world.db.system(Actor::JOB).await.unwrap();
-    let row: (String, Vec<u8>) = sqlx::query_as("SELECT status, token_hash FROM invitations")
-        .fetch_one(tx.conn())
-        .await
-        .unwrap();
+    let row: (String, Vec<u8>) =
+        sqlx::query_as("SELECT status, token_hash FROM invitations").fetch_one(tx.conn()).await.unwrap();
     assert_eq!((row.0.as_str(), row.1.len()), ("sent", 32));
-    let jobs: Vec<String> = sqlx::query_scalar("SELECT payload::text FROM queue.job_history")
-        .fetch_all(tx.conn())
-        .await
-        .unwrap();
-    assert!(!jobs.is_empty() && jobs.iter().all(|job| !job.contains(&token) && !job.contains("lea@")), "{jobs:?}");
+    let jobs: Vec<String> =
+        sqlx::query_scalar("SELECT payload::text FROM queue.job_history").fetch_all(tx.conn()).await.unwrap();
+    assert!(
+        !jobs.is_empty() && jobs.iter().all(|job| !job.contains(&token) && !job.contains("lea@")),
+        "{jobs:?}"
+    );
     pool.drain().await;
 }

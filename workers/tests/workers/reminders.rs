@@ -72,7 +72,8 @@ async fn a_mail_says_when_and_where_and_never_why() {
 async fn moved_and_cancelled_appointments_are_reminded_as_they_stand() {
     let world = World::at("2027-01-11T08:00:00Z", Tz::Europe__Paris).await;
     let pool = world.work();
-    let (moved, cancelled) = (world.book("2027-01-15T14:30:00").await, world.book("2027-01-15T16:00:00").await);
+    let (moved, cancelled) =
+        (world.book("2027-01-15T14:30:00").await, world.book("2027-01-15T16:00:00").await);
     let mut tx = world.begin().await;
     scheduling::reschedule(&mut tx, moved, 1, &world.appointment("2027-01-20T09:00:00")).await.unwrap();
     scheduling::cancel(&mut tx, cancelled).await.unwrap();
@@ -83,7 +84,11 @@ async fn moved_and_cancelled_appointments_are_reminded_as_they_stand() {
     world.clock.set("2027-01-19T08:00:00Z".parse().unwrap());
     world.until(moved, "sent").await;
     assert_eq!(world.outbox.texts().len(), 1);
-    assert!(world.outbox.texts()[0].body.contains("mercredi 20 janvier à 9h"), "{}", world.outbox.texts()[0].body);
+    assert!(
+        world.outbox.texts()[0].body.contains("mercredi 20 janvier à 9h"),
+        "{}",
+        world.outbox.texts()[0].body
+    );
     pool.drain().await;
 }
 
@@ -167,7 +172,11 @@ async fn a_provider_that_takes_it_and_does_not_answer_gets_no_second_one() {
     for (sms, fault) in [(true, 0), (true, 1), (false, 0)] {
         let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
         if sms {
-            world.sms.faults().always(if fault == 0 { SmsFault::DropAfterAccept } else { SmsFault::HangAfterAccept });
+            world.sms.faults().always(if fault == 0 {
+                SmsFault::DropAfterAccept
+            } else {
+                SmsFault::HangAfterAccept
+            });
         } else {
             world.reach(&by_email()).await;
             world.mail.faults().always(MailFault::DropAfterData);

@@ -29,9 +29,10 @@ async fn each_due_time_is_queued_once_by_any_number_of_schedulers() {
         [at("2027-03-28T01:20:00+00:00"), at("2027-03-29T01:20:00+00:00"), at("2027-03-30T01:20:00+00:00")]
     );
     let mut tx = world.db.system(Actor::JOB).await.unwrap();
-    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM queue.jobs WHERE kind = 'platform.purge_answers'")
-        .fetch_one(tx.conn())
-        .await
-        .unwrap();
+    let jobs: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM queue.jobs WHERE kind = 'platform.purge_answers'")
+            .fetch_one(tx.conn())
+            .await
+            .unwrap();
     assert_eq!(jobs, 3);
 }

@@ -38,9 +38,10 @@ pub(super) fn secret(text: String) -> Result<Secret, Problem> {
 /// the same whether the address is unknown or the password wrong.
 pub async fn authenticate(db: &Db, actor: Actor, email: &str, password: &Secret) -> Result<UserId> {
     let mut tx = db.system(actor).await?;
-    let user = sqlx::query!("SELECT id, password_hash FROM users WHERE email = $1", email.trim().to_lowercase())
-        .fetch_optional(tx.conn())
-        .await?;
+    let user =
+        sqlx::query!("SELECT id, password_hash FROM users WHERE email = $1", email.trim().to_lowercase())
+            .fetch_optional(tx.conn())
+            .await?;
     tx.rollback().await?;
 
     let (id, hash) = user.map_or((None, None), |user| (Some(UserId(user.id)), user.password_hash));

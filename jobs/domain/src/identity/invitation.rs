@@ -100,7 +100,11 @@ pub async fn resend_invitation(tx: &mut TenantTx, user: UserId) -> Result<()> {
 }
 
 /// Notes the intent to send, with a fresh token of which only the hash is kept.
-pub async fn begin_invitation(tx: &mut TenantTx, hashes: &TokenHashes, id: InvitationId) -> Result<InvitationStart> {
+pub async fn begin_invitation(
+    tx: &mut TenantTx,
+    hashes: &TokenHashes,
+    id: InvitationId,
+) -> Result<InvitationStart> {
     let now = tx.now();
     let Some(row) = sqlx::query!(
         r#"SELECT i.status, i.expires_at, u.email, m.full_name, t.name AS tenant_name, t.time_zone,
@@ -144,7 +148,12 @@ pub async fn begin_invitation(tx: &mut TenantTx, hashes: &TokenHashes, id: Invit
 }
 
 /// Notes how the sending ended: `sent`, `pending` (certainly not taken, to be tried again), `failed` or `uncertain`.
-pub async fn end_invitation(tx: &mut TenantTx, id: InvitationId, status: &str, code: Option<&str>) -> Result<()> {
+pub async fn end_invitation(
+    tx: &mut TenantTx,
+    id: InvitationId,
+    status: &str,
+    code: Option<&str>,
+) -> Result<()> {
     sqlx::query!(
         "UPDATE invitations SET status = $3, failure_code = $4
          WHERE tenant_id = $1 AND id = $2 AND status = 'sending'",
@@ -160,7 +169,12 @@ pub async fn end_invitation(tx: &mut TenantTx, id: InvitationId, status: &str, c
 
 /// Accepts an invitation. A new identity gets its password by it; an existing one must give the one it has, so that
 /// whoever reads the mail of another cannot take their account over.
-pub async fn accept_invitation(db: &Db, actor: Actor, tokens: &Tokens, answer: &AcceptInvitation) -> Result<UserId> {
+pub async fn accept_invitation(
+    db: &Db,
+    actor: Actor,
+    tokens: &Tokens,
+    answer: &AcceptInvitation,
+) -> Result<UserId> {
     let hash = tokens.hashes.invitation(answer.token.expose())?;
     let mut tx = db.system(actor).await?;
     let now = tx.now();
@@ -174,7 +188,8 @@ pub async fn accept_invitation(db: &Db, actor: Actor, tokens: &Tokens, answer: &
     .fetch_optional(tx.conn())
     .await?;
     tx.rollback().await?;
-    let row = row.ok_or_else(|| Error::invalid("token", "invalid_token", "the token of an open invitation"))?;
+    let row =
+        row.ok_or_else(|| Error::invalid("token", "invalid_token", "the token of an open invitation"))?;
 
     let password = answer.password.secret();
     let new_hash = if row.password_hash.is_none() {

@@ -16,7 +16,9 @@ pub use invitation::{
     AcceptInvitation, InvitationDraft, InvitationStart, accept_invitation, begin_invitation, end_invitation,
     resend_invitation,
 };
-pub use member::{ChangeRole, Member, NewMember, change_role, get_member, invite, list_members, remove_member};
+pub use member::{
+    ChangeRole, Member, NewMember, change_role, get_member, invite, list_members, remove_member,
+};
 pub use password::Password;
 pub use role::{Role, Scope};
 pub use session::{

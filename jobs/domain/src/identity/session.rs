@@ -143,15 +143,27 @@ pub async fn refresh(tx: &mut SystemTx, tokens: &Tokens, request: &RefreshReques
     .await?
     .ok_or(Error::Unauthenticated("invalid_refresh_token"))?;
     let now = tx.now();
-    let renewal =
-        Renewal { session: SessionId(found.id), tenant: TenantId(found.tenant_id), user: UserId(found.user_id) };
-    let over = found.revoked_at.is_some() || found.expires_at <= now || found.last_used_at + tokens.idle_timeout <= now;
+    let renewal = Renewal {
+        session: SessionId(found.id),
+        tenant: TenantId(found.tenant_id),
+        user: UserId(found.user_id),
+    };
+    let over = found.revoked_at.is_some()
+        || found.expires_at <= now
+        || found.last_used_at + tokens.idle_timeout <= now;
     if over {
         return Err(Error::Unauthenticated("session_over"));
     }
     if found.used_at.is_some_and(|used: DateTime<Utc>| used + PARALLEL_TABS < now) {
         revoke(tx, renewal.tenant, renewal.session, "token_reuse").await?;
-        audit::record_system(tx, Some(renewal.tenant), "auth.token_reuse", "session", Some(renewal.session.0)).await?;
+        audit::record_system(
+            tx,
+            Some(renewal.tenant),
+            "auth.token_reuse",
+            "session",
+            Some(renewal.session.0),
+        )
+        .await?;
         return Ok(Refresh::Reused);
     }
     sqlx::query!(

@@ -165,7 +165,10 @@ mod tests {
     use crate::config::SigningKey;
 
     fn tokens(keys: &[(&str, &str)]) -> Tokens {
-        let key = |(kid, fill): &(&str, &str)| SigningKey { kid: (*kid).to_owned(), secret: Secret::new(fill.repeat(32)) };
+        let key = |(kid, fill): &(&str, &str)| SigningKey {
+            kid: (*kid).to_owned(),
+            secret: Secret::new(fill.repeat(32)),
+        };
         Tokens::new(&AuthConfig {
             access_keys: keys.iter().map(key).collect(),
             refresh_key: Secret::new("r".repeat(32)),

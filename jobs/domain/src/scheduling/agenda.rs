@@ -93,14 +93,16 @@ pub async fn agenda(tx: &mut TenantTx, role: Role, query: &AgendaQuery) -> Resul
     let date = query.date.map_or_else(|| tx.now().with_timezone(&zone).date_naive(), |day| day.0);
     let (from, to) = day_bounds(date, zone);
     let own = match (role, tx.actor().user, query.practitioner_id) {
-        (Role::Practitioner, Some(user), None) => sqlx::query_scalar!(
-            r#"SELECT id AS "id: PractitionerId" FROM practitioners
+        (Role::Practitioner, Some(user), None) => {
+            sqlx::query_scalar!(
+                r#"SELECT id AS "id: PractitionerId" FROM practitioners
                WHERE tenant_id = $1 AND user_id = $2 AND deleted_at IS NULL"#,
-            tx.tenant().0,
-            user.0
-        )
-        .fetch_optional(tx.conn())
-        .await?,
+                tx.tenant().0,
+                user.0
+            )
+            .fetch_optional(tx.conn())
+            .await?
+        }
         _ => None,
     };
     let filter = Filter { from, to, practitioner: query.practitioner_id.or(own) };
@@ -124,19 +126,25 @@ pub async fn agenda(tx: &mut TenantTx, role: Role, query: &AgendaQuery) -> Resul
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(Agenda { date, time_zone: zone.name().to_owned(), items: rows.into_iter().map(Appointment::from).collect() })
+    Ok(Agenda {
+        date,
+        time_zone: zone.name().to_owned(),
+        items: rows.into_iter().map(Appointment::from).collect(),
+    })
 }
 
 /// The appointments that a booking at this time would clash with.
 pub async fn conflicts(tx: &mut TenantTx, query: &ConflictQuery) -> Result<Conflicts> {
     let zone = practice_zone(tx).await?;
     let mut problems = Problems::default();
-    let mut read = |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
+    let mut read =
+        |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
     let times = (read(query.starts_at, "starts_at"), read(query.ends_at, "ends_at"));
     if let (Some(from), Some(to)) = times
         && to <= from
     {
-        problems.push(Problem::new("ends_at", "wrong_length", "an end after the begin").read(to.to_rfc3339()));
+        problems
+            .push(Problem::new("ends_at", "wrong_length", "an end after the begin").read(to.to_rfc3339()));
     }
     problems.finish()?;
     let rows = sqlx::query_as!(

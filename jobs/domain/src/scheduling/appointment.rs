@@ -154,7 +154,8 @@ pub(super) async fn practice_zone(tx: &mut TenantTx) -> Result<Tz> {
 impl Slot {
     fn of(new: &NewAppointment, zone: Tz, now: DateTime<Utc>) -> Result<Self> {
         let mut problems = Problems::default();
-        let mut read = |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
+        let mut read =
+            |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
         let (starts_at, ends_at) = (read(new.starts_at, "starts_at"), read(new.ends_at, "ends_at"));
         if let Some((starts_at, ends_at)) = starts_at.zip(ends_at) {
             let length = ends_at - starts_at;
@@ -166,7 +167,12 @@ impl Slot {
                 problems.push(Problem::new("starts_at", "past_time", expected).read(starts_at.to_rfc3339()));
             }
             problems.finish()?;
-            return Ok(Self { starts_at, ends_at, starts_local: starts_at.with_timezone(&zone).naive_local(), zone });
+            return Ok(Self {
+                starts_at,
+                ends_at,
+                starts_local: starts_at.with_timezone(&zone).naive_local(),
+                zone,
+            });
         }
         problems.finish()?;
         Err(Error::internal("a time was refused without a problem"))
@@ -175,7 +181,8 @@ impl Slot {
 
 /// What a refused exclusion constraint means for the caller.
 fn refused(error: sqlx::Error) -> Error {
-    let taken = |what: &str| Error::conflict("slot_taken", format!("{what} has another appointment at this time"));
+    let taken =
+        |what: &str| Error::conflict("slot_taken", format!("{what} has another appointment at this time"));
     match Error::violated(&error) {
         Some("appointments_practitioner_free") => taken("the practitioner"),
         Some("appointments_room_free") => taken("the room"),
@@ -204,11 +211,15 @@ async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<()> {
     .await?;
     let mut problems = Problems::default();
     if patient.is_none() {
-        problems.push(Problem::new("patient_id", "unknown_patient", "a patient of the practice").read(new.patient_id));
+        problems.push(
+            Problem::new("patient_id", "unknown_patient", "a patient of the practice").read(new.patient_id),
+        );
     }
     if practitioner.is_none() {
         let expected = "a practitioner of the practice";
-        problems.push(Problem::new("practitioner_id", "unknown_practitioner", expected).read(new.practitioner_id));
+        problems.push(
+            Problem::new("practitioner_id", "unknown_practitioner", expected).read(new.practitioner_id),
+        );
     }
     if let Some(room) = new.room_id {
         let found = sqlx::query_scalar!(

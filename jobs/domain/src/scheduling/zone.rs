@@ -21,7 +21,11 @@ pub fn resolve(moment: Moment, zone: Tz, field: &str) -> Result<DateTime<Utc>, P
             LocalResult::Ambiguous(first, second) => Err(Problem::new(
                 field,
                 "ambiguous_time",
-                format!("an offset: the clocks are put back, so it is {} or {}", first.to_rfc3339(), second.to_rfc3339()),
+                format!(
+                    "an offset: the clocks are put back, so it is {} or {}",
+                    first.to_rfc3339(),
+                    second.to_rfc3339()
+                ),
             )
             .read(civil.format("%Y-%m-%dT%H:%M"))),
         },
@@ -68,7 +72,10 @@ mod tests {
         assert_eq!((skipped.field.as_str(), skipped.code), ("starts_at", "skipped_time"));
         let doubled = resolve(civil("2027-10-31T02:30"), Tz::Europe__Paris, "starts_at").unwrap_err();
         assert_eq!(doubled.code, "ambiguous_time");
-        assert!(doubled.expected.contains("2027-10-31T02:30:00+02:00 or 2027-10-31T02:30:00+01:00"), "{doubled:?}");
+        assert!(
+            doubled.expected.contains("2027-10-31T02:30:00+02:00 or 2027-10-31T02:30:00+01:00"),
+            "{doubled:?}"
+        );
         let exact = resolve(civil("2027-10-31T02:30:00+01:00"), Tz::Europe__Paris, "starts_at").unwrap();
         assert_eq!(exact.to_rfc3339(), "2027-10-31T01:30:00+00:00");
     }

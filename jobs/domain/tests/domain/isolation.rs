@@ -174,7 +174,9 @@ async fn a_tenant_reads_and_changes_only_its_own_rows() {
         if !has_tenant {
             continue;
         }
-        let count = |tenant: TenantId| AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'"));
+        let count = |tenant: TenantId| {
+            AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'"))
+        };
         let mut all = two.db.system(Actor::JOB).await.unwrap();
         let theirs: i64 = match sqlx::query_scalar(count(two.other)).fetch_one(all.conn()).await {
             Ok(count) => count,
@@ -196,7 +198,8 @@ async fn a_tenant_reads_and_changes_only_its_own_rows() {
             assert!(own > 0 || theirs == 0, "{table}: not even its own rows are read");
         }
         if may("UPDATE").fetch_one(tx.conn()).await.unwrap() {
-            let steal = format!("UPDATE {table} SET tenant_id = '{}' WHERE tenant_id = '{}'", two.own, two.other);
+            let steal =
+                format!("UPDATE {table} SET tenant_id = '{}' WHERE tenant_id = '{}'", two.own, two.other);
             let stolen = sqlx::query(AssertSqlSafe(steal)).execute(tx.conn()).await.unwrap();
             assert_eq!(stolen.rows_affected(), 0, "{table}: another tenant's rows are taken");
             tx.rollback().await.unwrap();
@@ -284,7 +287,9 @@ async fn the_login_role_can_do_nothing_by_itself() {
             assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
         }
     }
-    for forbidden in ["CREATE TABLE public.mine (id int)", "CREATE TEMP TABLE mine (id int)", "CREATE ROLE mine"] {
+    for forbidden in
+        ["CREATE TABLE public.mine (id int)", "CREATE TEMP TABLE mine (id int)", "CREATE ROLE mine"]
+    {
         assert!(sqlx::query(forbidden).execute(&mut login).await.is_err(), "{forbidden}");
     }
 }
@@ -319,9 +324,12 @@ async fn without_a_tenant_nothing_is_there() {
 async fn a_password_hash_is_out_of_a_tenants_reach() {
     let two = two().await;
     let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
-    let emails: Vec<String> = sqlx::query_scalar("SELECT email FROM users").fetch_all(tx.conn()).await.unwrap();
+    let emails: Vec<String> =
+        sqlx::query_scalar("SELECT email FROM users").fetch_all(tx.conn()).await.unwrap();
     assert_eq!(emails, ["admin@lilas.example"], "only its own members");
-    for forbidden in ["SELECT password_hash FROM users", "SELECT last_login_at FROM users", "SELECT * FROM refresh_tokens"] {
+    for forbidden in
+        ["SELECT password_hash FROM users", "SELECT last_login_at FROM users", "SELECT * FROM refresh_tokens"]
+    {
         let error = sqlx::query(forbidden).execute(tx.conn()).await.unwrap_err();
         assert_eq!(error.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"), "{forbidden}");
         tx.rollback().await.unwrap();

@@ -23,7 +23,27 @@ async fn migrating_twice_changes_nothing_and_lets_the_login_in() {
     assert_eq!(tenants, 0);
     conn.close().await.unwrap();
 
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("ALTER ROLE \"{name}\" INHERIT"))).execute(&mut owner).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("ALTER ROLE \"{name}\" INHERIT")))
+        .execute(&mut owner)
+        .await
+        .unwrap();
     let refused = migrate(&database.owner_options(), &login).await;
     assert!(matches!(refused, Err(Error::Conflict { code: "login_too_strong", .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_owner_needs_not_be_a_superuser() {
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let mut superuser = PgConnection::connect_with(&database.owner_options()).await.unwrap();
+    let name = format!("owner_{}", database.name());
+    let made = format!("CREATE ROLE \"{name}\" LOGIN CREATEROLE PASSWORD 'owner'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(made)).execute(&mut superuser).await.unwrap();
+    let made = format!("CREATE DATABASE \"{name}\" OWNER \"{name}\"");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(made)).execute(&mut superuser).await.unwrap();
+    let owner = database.owner_options().username(&name).password("owner").database(&name);
+    let login = database.login_url().replace(database.name(), &name);
+    migrate(&owner, &Secret::new(login.clone())).await.unwrap();
+    let mut conn = PgConnection::connect(&login).await.unwrap();
+    sqlx::raw_sql("BEGIN; SET LOCAL ROLE permanence_system").execute(&mut conn).await.unwrap();
+    sqlx::query("SELECT count(*) FROM queue.jobs").execute(&mut conn).await.unwrap();
 }
