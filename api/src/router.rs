@@ -122,11 +122,10 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("idempotency-replayed"),
             HeaderName::from_static("x-request-id"),
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }
 
 /// A panic is a defect of ours: logged by the panic hook, answered like any internal error.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::Domain(permanence_domain::Error::internal("a handler panicked")).into_response()
 }

@@ -36,14 +36,12 @@ fn sends(pool: &str) -> bool {
 }
 
 /// A pool's process, whole: reads the environment, performs until told to end.
-#[tokio::main]
 pub async fn pool(queue: &'static str) -> ExitCode {
     telemetry::init(LogFormat::Json);
     ended(run_pool(queue).await)
 }
 
 /// The scheduler's process, whole.
-#[tokio::main]
 pub async fn scheduler() -> ExitCode {
     telemetry::init(LogFormat::Json);
     ended(run_scheduler().await)

@@ -56,14 +56,14 @@ async fn a_refresh_token_rotates_and_its_reuse_closes_the_session() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let first = api.login(&format!("admin@{}", practice.domain), PASSWORD, json!({})).await.expect(200).body;
-    api.clock.advance(std::time::Duration::from_secs(600));
+    api.clock.advance(std::time::Duration::from_mins(10));
     let second = refresh(&api, &first["refresh_token"]).await.expect(200).body;
     assert_ne!(first["refresh_token"], second["refresh_token"]);
 
     // A second tab that refreshes at the same time with the same token is not a thief.
     api.clock.advance(std::time::Duration::from_secs(9));
     let other_tab = refresh(&api, &first["refresh_token"]).await.expect(200).body;
-    api.clock.advance(std::time::Duration::from_secs(60));
+    api.clock.advance(std::time::Duration::from_mins(1));
     refresh(&api, &other_tab["refresh_token"]).await.expect(200);
 
     refresh(&api, &first["refresh_token"]).await.refused(401, "token_reuse");
@@ -77,7 +77,7 @@ async fn a_refresh_token_rotates_and_its_reuse_closes_the_session() {
 async fn sessions_end_when_idle_and_after_a_week() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
-    let hour = std::time::Duration::from_secs(3_600);
+    let hour = std::time::Duration::from_hours(1);
     let email = format!("admin@{}", practice.domain);
     let mut session = api.login(&email, PASSWORD, json!({})).await.expect(200).body;
     for _ in 0..15 {
@@ -99,7 +99,7 @@ async fn sessions_end_when_idle_and_after_a_week() {
 async fn a_user_of_two_practices_chooses_and_lands_in_the_first() {
     let api = TestApi::start().await;
     let first = api.practice("Lilas", Tz::Europe__Paris).await;
-    api.clock.advance(std::time::Duration::from_secs(60));
+    api.clock.advance(std::time::Duration::from_mins(1));
     let second = api.practice("Port", Tz::Indian__Reunion).await;
     let email = format!("admin@{}", first.domain);
     api.member(second.tenant, &email, Role::Practitioner).await;

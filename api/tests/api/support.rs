@@ -172,7 +172,7 @@ impl TestApi {
         body: Option<Value>,
     ) -> Answer {
         let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).timeout(Duration::from_secs(60));
+            self.http.request(method, format!("{}{path}", self.base)).timeout(Duration::from_mins(1));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -206,9 +206,9 @@ fn config(database: &TestDatabase, storage: &ObjectStore) -> ApiConfig {
         auth: AuthConfig {
             access_keys: vec![SigningKey { kid: "test".to_owned(), secret: Secret::new("a".repeat(32)) }],
             refresh_key: Secret::new("r".repeat(32)),
-            access_ttl: Duration::from_secs(15 * 60),
-            refresh_ttl: Duration::from_secs(7 * 86_400),
-            idle_timeout: Duration::from_secs(12 * 3_600),
+            access_ttl: Duration::from_mins(15),
+            refresh_ttl: Duration::from_hours(168),
+            idle_timeout: Duration::from_hours(12),
         },
         encryption_key: Secret::new("0f".repeat(32)),
     }

@@ -63,12 +63,12 @@ async fn an_open_invitation_ends_after_a_week_or_with_a_newer_one() {
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let id = practice.admin.post("/api/v1/users", person("lea@lilas.example")).await.expect(201).id();
     let first = mailed_token(&api, practice.tenant).await;
-    api.clock.advance(std::time::Duration::from_secs(60));
+    api.clock.advance(std::time::Duration::from_mins(1));
     let again = format!("/api/v1/users/{id}/invitations");
     practice.admin.post(&again, json!({})).await.expect(204);
     let second = mailed_token(&api, practice.tenant).await;
     accept(&api, &first, PASSWORD).await.refused(422, "invalid_input");
-    api.clock.advance(std::time::Duration::from_secs(7 * 86_400));
+    api.clock.advance(std::time::Duration::from_hours(168));
     accept(&api, &second, PASSWORD).await.refused(422, "invalid_input");
 }
 

@@ -99,7 +99,7 @@ impl Platform {
             tasks.spawn(async move { Ok(process::perform(pool, registry).await?) });
         }
         let scheduled = schedule::run(db.clone(), shutdown.clone());
-        tasks.spawn(async move { scheduled.await });
+        tasks.spawn(scheduled);
 
         let metrics = PrometheusBuilder::new().install_recorder()?;
         let app = App::new(&config.api, db.clone(), Some(metrics))?;

@@ -4,8 +4,11 @@
 use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
 
 use chrono_tz::Tz;
+use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use url::Url;
 use zeroize::Zeroize;
+
+use crate::error::Invalid;
 
 /// A value that must not be printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,6 +35,16 @@ impl fmt::Debug for Secret {
 impl Drop for Secret {
     fn drop(&mut self) {
         self.0.zeroize();
+    }
+}
+
+/// A secret as it is presented: any text.
+impl Deserr<Invalid> for Secret {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        <String as Deserr<Invalid>>::deserialize_from_value(value, location).map(Self)
     }
 }
 
@@ -366,7 +379,7 @@ mod tests {
     #[test]
     fn durations_carry_their_unit() {
         assert_eq!(duration("90s"), Some(Duration::from_secs(90)));
-        assert_eq!(duration("7d"), Some(Duration::from_secs(604_800)));
+        assert_eq!(duration("7d"), Some(Duration::from_hours(168)));
         for bad in ["", "15", "m", "-1s", "1.5h", "1y"] {
             assert_eq!(duration(bad), None, "{bad}");
         }

@@ -90,13 +90,13 @@ pub async fn claim(
     if !crypto::same(&earlier.fingerprint, &request.fingerprint) {
         return Err(Error::KeyReused);
     }
-    let (Some(status), Some(sealed)) = (earlier.status, earlier.sealed_body) else {
+    let (Some(status), Some(body)) = (earlier.status, earlier.sealed_body) else {
         return Err(Error::internal("an idempotency key was committed without its answer"));
     };
     Ok(Some(StoredAnswer {
         status: u16::try_from(status).map_err(Error::internal)?,
         location: earlier.location,
-        body: sealer.open(&context(request), &sealed)?,
+        body: sealer.open(&context(request), &body)?,
     }))
 }
 
@@ -107,7 +107,7 @@ pub async fn store(
     request: &Keyed,
     answer: &StoredAnswer,
 ) -> Result<()> {
-    let sealed = sealer.seal(&context(request), &answer.body)?;
+    let body = sealer.seal(&context(request), &answer.body)?;
     let stored = sqlx::query!(
         "UPDATE idempotency_keys SET status = $4, location = $5, sealed_body = $6
          WHERE tenant_id = $1 AND principal_id = $2 AND key = $3",
@@ -116,7 +116,7 @@ pub async fn store(
         request.key,
         i16::try_from(answer.status).map_err(Error::internal)?,
         answer.location,
-        sealed,
+        body,
     )
     .execute(conn)
     .await?;

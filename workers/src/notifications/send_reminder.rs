@@ -88,14 +88,14 @@ async fn send(
     };
     match message.channel {
         Channel::Email => {
-            let content = reminder_email(&context);
+            let mail = reminder_email(&context);
             let email = Email {
                 to: message.to.clone(),
                 to_name: None,
                 from_name: Some(message.practice_name.clone()),
-                subject: content.subject,
-                text: content.text,
-                html: Some(content.html),
+                subject: mail.subject,
+                text: mail.text,
+                html: Some(mail.html),
                 message_id: messaging.smtp.message_id(message.id.0),
                 date: now,
                 headers: Vec::new(),

@@ -57,7 +57,7 @@ async fn killed_between_intent_and_receipt(by_mail: bool) {
     world.sms.faults().clear();
     let mut rescuer = start(&world);
     let parked = world.until(id, "uncertain").await;
-    assert_eq!(parked.events.last().unwrap().code.as_deref(), Some("worker_lost"));
+    assert_eq!(parked.events.last().expect("an event").code.as_deref(), Some("worker_lost"));
     rescuer.kill().expect("killed");
     rescuer.wait().expect("gone");
     assert_eq!(world.outbox.messages().len(), 1, "no second message");

@@ -40,7 +40,7 @@ async fn an_sms_leaves_a_day_before_and_once() {
          Pour annuler : 01 40 00 00 10"
     );
     assert!(!texts[0].body.contains("Psychiatrie") && !texts[0].body.contains("Roy"));
-    world.clock.advance(Duration::from_secs(7 * 86_400));
+    world.clock.advance(Duration::from_hours(168));
     world.until_idle().await;
     assert_eq!(world.outbox.messages().len(), 1, "and never again");
     pool.drain().await;
@@ -144,7 +144,7 @@ async fn a_refusal_for_now_is_tried_again_until_it_is_of_no_use() {
     world.mail.faults().always(MailFault::Unavailable);
     let late = world.book("2027-01-15T16:00:00").await;
     while world.clock.now() < "2027-01-15T15:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap() {
-        world.clock.advance(Duration::from_secs(1_800));
+        world.clock.advance(Duration::from_mins(30));
         world.until_idle().await;
     }
     let expired = world.until(late, "expired").await;
@@ -161,7 +161,7 @@ async fn a_refusal_for_good_is_told_and_not_repeated() {
     let id = world.book("2027-01-15T14:30:00").await;
     let failed = world.until(id, "failed").await;
     assert_eq!(failed.events.last().unwrap().code.as_deref(), Some("ovh_invalid_receiver"));
-    world.clock.advance(Duration::from_secs(7_200));
+    world.clock.advance(Duration::from_hours(2));
     world.until_idle().await;
     assert_eq!(events(&world.log(id).await[0]), ["planned", "intent", "failed"]);
     pool.drain().await;
@@ -186,7 +186,7 @@ async fn a_provider_that_takes_it_and_does_not_answer_gets_no_second_one() {
         let parked = world.until(id, "uncertain").await;
         assert_eq!(events(&parked), ["planned", "intent", "uncertain"]);
         for _ in 0..20 {
-            world.clock.advance(Duration::from_secs(3_600));
+            world.clock.advance(Duration::from_hours(1));
             world.until_idle().await;
         }
         assert_eq!(world.outbox.messages().len(), 1, "it did leave, once");

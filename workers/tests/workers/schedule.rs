@@ -20,7 +20,7 @@ async fn each_due_time_is_queued_once_by_any_number_of_schedulers() {
         if count > 0 {
             queued.push((world.clock.now().to_rfc3339(), count));
         }
-        world.clock.advance(Duration::from_secs(600));
+        world.clock.advance(Duration::from_mins(10));
     }
     // 03:17 in Paris is 01:17 UTC once summer time has begun on the 28th.
     let at = |text: &str| (text.to_owned(), 1);

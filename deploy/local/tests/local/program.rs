@@ -48,7 +48,8 @@ fn start(folder: &Path) -> Program {
             return Program { child, address: format!("http://{listen}"), said };
         }
     }
-    panic!("it ended before it was ready:\n{said}");
+    let status = child.wait().expect("it ended");
+    panic!("it ended with {status} before it was ready:\n{said}");
 }
 
 impl Program {

@@ -8,7 +8,7 @@ use crate::{
     config::Secret,
     crypto::{self, PasswordCheck},
     db::{Actor, Db},
-    error::{Error, Invalid, Problem, Result},
+    error::{Error, Invalid, Result},
     ids::{TenantId, UserId},
 };
 
@@ -21,17 +21,11 @@ pub struct SignIn {
     pub email: String,
     /// The user's password.
     #[schema(format = Password)]
-    #[deserr(try_from(String) = secret -> Problem)]
     #[schema(value_type = String)]
     pub password: Secret,
     /// The tenant to work in; by default the one that the user joined first.
     #[deserr(default)]
     pub tenant_id: Option<TenantId>,
-}
-
-/// A password as it is presented: any text.
-pub(super) fn secret(text: String) -> Result<Secret, Problem> {
-    Ok(Secret::new(text))
 }
 
 /// Checks address and password, outside any transaction because hashing takes a while. The answer and its delay are

@@ -12,7 +12,7 @@ use crate::{
     config::Secret,
     crypto::{self, PasswordCheck},
     db::{Actor, Db, TenantTx},
-    error::{Error, Invalid, Problem, Result},
+    error::{Error, Invalid, Result},
     field::Language,
     ids::{InvitationId, UserId},
 };
@@ -24,7 +24,6 @@ const VALID_FOR: Duration = Duration::days(7);
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub struct AcceptInvitation {
     /// The token of the mail.
-    #[deserr(try_from(String) = super::authenticate::secret -> Problem)]
     #[schema(value_type = String)]
     pub token: Secret,
     /// The password: chosen now, or the present one of a person who works with another tenant already.

@@ -12,7 +12,7 @@ use crate::{
     config::Secret,
     crypto,
     db::{SystemTx, TenantTx},
-    error::{Error, Invalid, Problem, Result},
+    error::{Error, Invalid, Result},
     ids::{SessionId, TenantId, UserId},
 };
 
@@ -58,7 +58,6 @@ pub struct SignedIn {
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The newest refresh token of the session.
-    #[deserr(try_from(String) = super::authenticate::secret -> Problem)]
     #[schema(value_type = String)]
     pub refresh_token: Secret,
 }

@@ -172,9 +172,9 @@ mod tests {
         Tokens::new(&AuthConfig {
             access_keys: keys.iter().map(key).collect(),
             refresh_key: Secret::new("r".repeat(32)),
-            access_ttl: Duration::from_secs(900),
-            refresh_ttl: Duration::from_secs(7 * 86_400),
-            idle_timeout: Duration::from_secs(12 * 3_600),
+            access_ttl: Duration::from_mins(15),
+            refresh_ttl: Duration::from_hours(168),
+            idle_timeout: Duration::from_hours(12),
         })
         .unwrap()
     }

@@ -242,7 +242,7 @@ async fn keys_and_references_tell_nothing_of_another_tenant() {
         .await
         .unwrap_err();
         let database = error.into_database_error().unwrap();
-        (database.code().map(|code| code.into_owned()), database.message().to_owned())
+        (database.code().map(std::borrow::Cow::into_owned), database.message().to_owned())
     };
     let (existing, invented) = (consent(theirs).await, consent(Uuid::new_v4()).await);
     assert_eq!(existing, invented, "a reference tells whether another's row exists");
@@ -283,7 +283,10 @@ async fn the_login_role_can_do_nothing_by_itself() {
     for (table, _) in tables(&mut owner).await {
         for statement in [format!("SELECT * FROM {table}"), format!("DELETE FROM {table}")] {
             let error = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut login).await.unwrap_err();
-            let code = error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned());
+            let code = error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code)
+                .map(std::borrow::Cow::into_owned);
             assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
         }
     }
@@ -331,7 +334,11 @@ async fn a_password_hash_is_out_of_a_tenants_reach() {
         ["SELECT password_hash FROM users", "SELECT last_login_at FROM users", "SELECT * FROM refresh_tokens"]
     {
         let error = sqlx::query(forbidden).execute(tx.conn()).await.unwrap_err();
-        assert_eq!(error.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"), "{forbidden}");
+        assert_eq!(
+            error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+            Some("42501"),
+            "{forbidden}"
+        );
         tx.rollback().await.unwrap();
         tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
     }
