@@ -11,10 +11,10 @@ use crate::{
     audit,
     config::Secret,
     crypto::{self, PasswordCheck},
-    db::{Actor, Db, TenantTx},
+    db::{SystemTx, TenantTx},
     error::{Error, Invalid, Result},
     field::Language,
-    ids::{InvitationId, UserId},
+    ids::{InvitationId, TenantId, UserId},
 };
 
 const VALID_FOR: Duration = Duration::days(7);
@@ -168,66 +168,47 @@ pub async fn end_invitation(
 
 /// Accepts an invitation. A new identity gets its password by it; an existing one must give the one it has, so that
 /// whoever reads the mail of another cannot take their account over.
-pub async fn accept_invitation(
-    db: &Db,
-    actor: Actor,
-    tokens: &Tokens,
-    answer: &AcceptInvitation,
-) -> Result<UserId> {
+pub async fn accept_invitation(tx: &mut SystemTx, tokens: &Tokens, answer: &AcceptInvitation) -> Result<UserId> {
     let hash = tokens.hashes.invitation(answer.token.expose())?;
-    let mut tx = db.system(actor).await?;
     let now = tx.now();
+    // Locked: of two answers at once the second finds the invitation accepted.
     let row = sqlx::query!(
         r#"SELECT i.tenant_id, i.id, i.user_id, u.password_hash
            FROM invitations i JOIN users u ON u.id = i.user_id
-           WHERE i.token_hash = $1 AND i.expires_at > $2 AND i.status <> 'accepted'"#,
+           WHERE i.token_hash = $1 AND i.expires_at > $2 AND i.status <> 'accepted' FOR UPDATE"#,
         hash,
         now
     )
     .fetch_optional(tx.conn())
-    .await?;
-    tx.rollback().await?;
-    let row =
-        row.ok_or_else(|| Error::invalid("token", "invalid_token", "the token of an open invitation"))?;
-
-    let password = answer.password.secret();
-    let new_hash = if row.password_hash.is_none() {
-        Some(crypto::hash_password(password).await?)
-    } else if crypto::check_password(password, row.password_hash.clone()).await? == PasswordCheck::Wrong {
-        return Err(Error::Unauthenticated("wrong_credentials"));
-    } else {
-        None
-    };
-
-    let mut tx = db.system(actor).await?;
-    let accepted = sqlx::query!(
-        "UPDATE invitations SET status = 'accepted' WHERE token_hash = $1 AND status <> 'accepted'",
-        hash
-    )
-    .execute(tx.conn())
-    .await?;
-    if accepted.rows_affected() == 0 {
-        return Err(Error::invalid("token", "invalid_token", "the token of an open invitation"));
+    .await?
+    .ok_or_else(|| Error::invalid("token", "invalid_token", "the token of an open invitation"))?;
+    let user = UserId(row.user_id);
+    match row.password_hash {
+        None => set_password(tx, user, answer.password.secret()).await?,
+        Some(known) => {
+            if crypto::check_password(answer.password.secret(), Some(known)).await? == PasswordCheck::Wrong {
+                return Err(Error::Unauthenticated("wrong_credentials"));
+            }
+        }
     }
-    if let Some(new_hash) = new_hash {
-        sqlx::query!(
-            "UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash IS NULL",
-            row.user_id,
-            new_hash
-        )
+    sqlx::query!("UPDATE invitations SET status = 'accepted' WHERE tenant_id = $1 AND id = $2", row.tenant_id, row.id)
         .execute(tx.conn())
         .await?;
-    }
     sqlx::query!(
         "UPDATE memberships SET accepted_at = COALESCE(accepted_at, $3) WHERE tenant_id = $1 AND user_id = $2",
         row.tenant_id,
-        row.user_id,
+        user.0,
         now,
     )
     .execute(tx.conn())
     .await?;
-    let tenant = Some(crate::ids::TenantId(row.tenant_id));
-    audit::record_system(&mut tx, tenant, "user.accept_invitation", "user", Some(row.user_id)).await?;
-    tx.commit().await?;
-    Ok(UserId(row.user_id))
+    let tenant = Some(TenantId(row.tenant_id));
+    audit::record_system(tx, tenant, "user.accept_invitation", "user", Some(user.0)).await?;
+    Ok(user)
+}
+
+async fn set_password(tx: &mut SystemTx, user: UserId, password: Secret) -> Result<()> {
+    let hash = crypto::hash_password(password).await?;
+    sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", user.0, hash).execute(tx.conn()).await?;
+    Ok(())
 }
