@@ -23,7 +23,7 @@ use crate::{
     appointments, auth, docs,
     error::{ApiError, unknown_method, unknown_route},
     extract::MAX_BODY,
-    health, observe, patients, practitioners, rooms,
+    health, observe, pages, patients, practitioners, rooms,
     state::App,
     users,
 };
@@ -78,6 +78,8 @@ pub fn router(app: App) -> Router {
     routes
         .route("/metrics", get(health::metrics))
         .merge(docs::pages(openapi))
+        // People who follow the link of a mail.
+        .merge(pages::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))

@@ -10,5 +10,6 @@ mod idempotency;
 mod isolation;
 mod patients;
 mod practice;
+mod process;
 mod support;
 mod users;

@@ -52,7 +52,11 @@ async fn an_invited_person_chooses_a_password_and_signs_in() {
     assert_eq!(weak.body["errors"][0]["code"], "weak_password");
     assert_eq!(weak.body["errors"][0].get("read"), None, "a password is never shown");
     accept(&api, "made-up", PASSWORD).await.refused(422, "invalid_input");
-    accept(&api, &token, PASSWORD).await.expect(200);
+    let body = json!({ "token": token, "password": PASSWORD });
+    let keyed = [("idempotency-key", "accept")];
+    let path = "/api/v1/auth/accept-invitation";
+    let once = async || api.send(Method::POST, path, None, &keyed, Some(body.clone())).await.expect(200).body;
+    assert_eq!(once().await, once().await, "the same key, the same answer");
     accept(&api, &token, "Autrement1!").await.refused(422, "invalid_input");
     api.login("lea@lilas.example", PASSWORD, json!({})).await.expect(200);
 }

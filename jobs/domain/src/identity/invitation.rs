@@ -168,7 +168,11 @@ pub async fn end_invitation(
 
 /// Accepts an invitation. A new identity gets its password by it; an existing one must give the one it has, so that
 /// whoever reads the mail of another cannot take their account over.
-pub async fn accept_invitation(tx: &mut SystemTx, tokens: &Tokens, answer: &AcceptInvitation) -> Result<UserId> {
+pub async fn accept_invitation(
+    tx: &mut SystemTx,
+    tokens: &Tokens,
+    answer: &AcceptInvitation,
+) -> Result<UserId> {
     let hash = tokens.hashes.invitation(answer.token.expose())?;
     let now = tx.now();
     // Locked: of two answers at once the second finds the invitation accepted.
@@ -191,9 +195,13 @@ pub async fn accept_invitation(tx: &mut SystemTx, tokens: &Tokens, answer: &Acce
             }
         }
     }
-    sqlx::query!("UPDATE invitations SET status = 'accepted' WHERE tenant_id = $1 AND id = $2", row.tenant_id, row.id)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "UPDATE invitations SET status = 'accepted' WHERE tenant_id = $1 AND id = $2",
+        row.tenant_id,
+        row.id
+    )
+    .execute(tx.conn())
+    .await?;
     sqlx::query!(
         "UPDATE memberships SET accepted_at = COALESCE(accepted_at, $3) WHERE tenant_id = $1 AND user_id = $2",
         row.tenant_id,
@@ -209,6 +217,8 @@ pub async fn accept_invitation(tx: &mut SystemTx, tokens: &Tokens, answer: &Acce
 
 async fn set_password(tx: &mut SystemTx, user: UserId, password: Secret) -> Result<()> {
     let hash = crypto::hash_password(password).await?;
-    sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", user.0, hash).execute(tx.conn()).await?;
+    sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", user.0, hash)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }

@@ -22,7 +22,8 @@ pub use member::{
 pub use password::Password;
 pub use role::{Role, Scope};
 pub use session::{
-    Authorized, Refresh, RefreshRequest, Renewal, SignedIn, Tenancy, authorize, close_reused, logout, open_session, refresh,
+    Authorized, Refresh, RefreshRequest, Renewal, SignedIn, Tenancy, authorize, close_reused, logout,
+    open_session, refresh,
 };
 pub use tenant::{NewTenant, add_member, create_tenant, find_tenant};
 pub use token::{Claims, Permission, Permissions, TokenHashes, Tokens};

@@ -155,7 +155,7 @@ pub async fn refresh(tx: &mut SystemTx, tokens: &Tokens, request: &RefreshReques
         return Err(Error::Unauthenticated("session_over"));
     }
     if found.used_at.is_some_and(|used: DateTime<Utc>| used + PARALLEL_TABS < now) {
-return Ok(Refresh::Reused(renewal));
+        return Ok(Refresh::Reused(renewal));
     }
     sqlx::query!(
         "UPDATE refresh_tokens SET used_at = COALESCE(used_at, $2) WHERE token_hash = $1",
