@@ -2,7 +2,6 @@
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
-use metrics_exporter_prometheus::PrometheusBuilder;
 use permanence_domain::{
     clock::{SharedClock, SystemClock},
     config::Env,
@@ -95,7 +94,7 @@ async fn run_scheduler() -> Result<(), Box<dyn Error + Send + Sync>> {
 
 fn open(config: &WorkerConfig) -> Result<(Db, PgConnectOptions), Box<dyn Error + Send + Sync>> {
     if let Some(address) = config.metrics_listen {
-        PrometheusBuilder::new().with_http_listener(address).install()?;
+        telemetry::prometheus()?.with_http_listener(address).install()?;
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let options: PgConnectOptions = config.database.url.expose().parse()?;

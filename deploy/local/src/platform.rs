@@ -2,7 +2,6 @@
 
 use std::{path::Path, sync::Arc};
 
-use metrics_exporter_prometheus::PrometheusBuilder;
 use permanence_api::{App, bind, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::{SharedClock, SystemClock},
@@ -10,6 +9,7 @@ use permanence_domain::{
     db::Db,
     migrate::migrate,
     storage::Storage,
+    telemetry,
 };
 use permanence_queue::{Listener, Waker};
 use permanence_workers::{
@@ -101,7 +101,7 @@ impl Platform {
         let scheduled = schedule::run(db.clone(), shutdown.clone());
         tasks.spawn(scheduled);
 
-        let metrics = PrometheusBuilder::new().install_recorder()?;
+        let metrics = telemetry::prometheus()?.install_recorder()?;
         let app = App::new(&config.api, db.clone(), Some(metrics))?;
         let address = format!("http://{}", listener.local_addr()?);
         let mut routes = router(app);

@@ -9,7 +9,7 @@ use crate::{
     field::from_text,
 };
 
-/// Which page of a list.
+/// Which page of a list. A query with more parameters repeats these two: the reader of queries flattens nothing.
 #[derive(Debug, Clone, Copy, Default, Deserr, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[deserr(error = Invalid, deny_unknown_fields)]

@@ -4,6 +4,7 @@
 mod agenda;
 mod appointment;
 mod room;
+mod slot;
 mod zone;
 
 pub use agenda::{Agenda, AgendaQuery, ConflictQuery, Conflicts, agenda, conflicts};

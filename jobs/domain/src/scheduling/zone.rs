@@ -3,7 +3,19 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc, offset::LocalResult};
 use chrono_tz::Tz;
 
-use crate::{error::Problem, field::Moment};
+use crate::{
+    db::TenantTx,
+    error::{Error, Problem, Result},
+    field::Moment,
+};
+
+/// The practice's zone.
+pub(super) async fn practice_zone(tx: &mut TenantTx) -> Result<Tz> {
+    let name = sqlx::query_scalar!("SELECT time_zone FROM tenants WHERE id = $1", tx.tenant().0)
+        .fetch_one(tx.conn())
+        .await?;
+    name.parse().map_err(|_| Error::internal("the practice's zone is unknown"))
+}
 
 /// The instant that a moment means in the practice's zone. A civil time that the change of the clocks skips or gives
 /// twice is refused: only a person can say which hour was meant, by writing the offset.
