@@ -81,77 +81,77 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
-async fn sign_in(http: &reqwest::Client, program: &Program) -> String {
-    let login = json!({ "email": "assistante@cabinet-lilas.example", "password": "Bonjour1!" });
-    let signed_in = json_of(http.post(format!("{}/api/v1/auth/login", program.address)).json(&login)).await;
-    signed_in["access_token"].as_str().expect("a token").to_owned()
+/// A caller of the program's API.
+struct Caller {
+    http: reqwest::Client,
+    address: String,
+    token: String,
+}
+
+impl Caller {
+    async fn sign_in(program: &Program, email: &str) -> Self {
+        let http = client();
+        let login = json!({ "email": email, "password": "Bonjour1!" });
+        let signed_in =
+            json_of(http.post(format!("{}/api/v1/auth/login", program.address)).json(&login)).await;
+        let token = signed_in["access_token"].as_str().expect("a token").to_owned();
+        Self { http, address: program.address.clone(), token }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        json_of(self.http.get(format!("{}/api/v1/{path}", self.address)).bearer_auth(&self.token)).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let request = self.http.post(format!("{}/api/v1/{path}", self.address)).bearer_auth(&self.token);
+        json_of(request.header("idempotency-key", path).json(&body)).await
+    }
+
+    async fn outbox(&self) -> String {
+        let page = self.http.get(format!("{}/outbox", self.address)).send().await.expect("a page");
+        page.text().await.expect("text")
+    }
+}
+
+const ASSISTANT: &str = "assistante@cabinet-lilas.example";
+
+/// Books five minutes so close that the reminder leaves at once, for people whose day is free; gives the appointment.
+async fn book_for_soon(program: &Program) -> String {
+    let admin = Caller::sign_in(program, "admin@cabinet-lilas.example").await;
+    let practitioner = admin.post("practitioners", json!({ "first_name": "Ana", "last_name": "Rey" })).await;
+    let assistant = Caller::sign_in(program, ASSISTANT).await;
+    let patient = json!({ "first_name": "Éloi", "last_name": "Duval", "phone": "06 00 00 00 99",
+        "consents": { "reminder_sms": true } });
+    let patient = assistant.post("patients", patient).await;
+    let starts = SystemClock.now() + chrono::Duration::hours(5);
+    let booking = json!({ "patient_id": patient["id"], "practitioner_id": practitioner["id"],
+        "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339() });
+    assistant.post("appointments", booking).await["id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test]
 async fn a_newcomer_books_and_reads_the_reminder_in_the_outbox_and_finds_all_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = start(folder.path());
-    assert_eq!(
-        program.said.matches("\nTOKEN=").count() + program.said.matches("\ncurl").count(),
-        3,
-        "{}",
-        program.said
-    );
-    let http = client();
-    let token = sign_in(&http, &program).await;
-    let url = |path: &str| format!("{}/api/v1/{path}", program.address);
-    let get = async |path: &str| json_of(http.get(url(path)).bearer_auth(&token)).await;
-    let health = json_of(http.get(format!("{}/health", program.address))).await;
-    assert_eq!(health["status"], "up");
-    let patient = get("patients?search=joelle").await["items"][0].clone();
-    // Close enough for the reminder to leave at once; with a practitioner whose day is free.
-    let admin = json!({ "email": "admin@cabinet-lilas.example", "password": "Bonjour1!" });
-    let admin = json_of(http.post(url("auth/login")).json(&admin)).await;
-    let added = http
-        .post(url("practitioners"))
-        .bearer_auth(admin["access_token"].as_str().expect("a token"))
-        .header("idempotency-key", "a-free-practitioner")
-        .json(&json!({ "first_name": "Ana", "last_name": "Rey" }));
-    let added = json_of(added).await;
-    let starts = SystemClock.now() + chrono::Duration::hours(5);
-    let booking = json!({ "patient_id": patient["id"], "practitioner_id": added["id"],
-        "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339() });
-    let booked = json_of(
-        http.post(url("appointments")).bearer_auth(&token).header("idempotency-key", "k").json(&booking),
-    )
-    .await;
-    let log = format!("appointments/{}/reminders", booked["id"].as_str().expect("an id"));
+    let commands = program.said.matches("\nTOKEN=$(curl").count() + program.said.matches("\ncurl").count();
+    assert_eq!(commands, 3, "{}", program.said);
+    let assistant = Caller::sign_in(&program, ASSISTANT).await;
+    assert!(assistant.get("patients?search=helene").await["total"].as_i64() > Some(0));
+    let booked = book_for_soon(&program).await;
     let sent = async {
-        while get(&log).await[0]["status"] != "sent" {
+        while assistant.get(&format!("appointments/{booked}/reminders")).await[0]["status"] != "sent" {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), sent).await.expect("never sent");
-    let outbox = http
-        .get(format!("{}/outbox", program.address))
-        .send()
-        .await
-        .expect("a page")
-        .text()
-        .await
-        .expect("text");
+    let outbox = assistant.outbox().await;
     assert!(outbox.contains("Rappel : RDV") && outbox.contains("Cabinet des Lilas"), "{outbox}");
     program.interrupt();
 
     let again = start(folder.path());
-    let token = sign_in(&http, &again).await;
-    let path = format!("{}/api/v1/appointments/{}", again.address, booked["id"].as_str().expect("an id"));
-    assert_eq!(json_of(http.get(path).bearer_auth(&token)).await["id"], booked["id"]);
-    let outbox = http
-        .get(format!("{}/outbox", again.address))
-        .send()
-        .await
-        .expect("a page")
-        .text()
-        .await
-        .expect("text");
-    assert!(outbox.contains("Rappel : RDV"), "the outbox is found again");
-
+    let assistant = Caller::sign_in(&again, ASSISTANT).await;
+    assert_eq!(assistant.get(&format!("appointments/{booked}")).await["id"], booked);
+    assert!(assistant.outbox().await.contains("Rappel : RDV"), "the outbox is found again");
     let mut reset = command(folder.path(), &free_address());
     reset.arg("reset");
     assert!(refusal(&run(reset)).contains("in use by process"), "not while it runs");
@@ -169,7 +169,7 @@ async fn a_platform_killed_hard_starts_again() {
     program.child.kill().expect("killed");
     program.child.wait().expect("gone");
     let again = start(folder.path());
-    sign_in(&client(), &again).await;
+    Caller::sign_in(&again, ASSISTANT).await;
     again.interrupt();
 }
 
