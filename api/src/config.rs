@@ -33,7 +33,12 @@ impl ApiConfig {
     /// Reads its part of an environment; `None` means that problems were noted there.
     pub fn read(env: &mut Env) -> Option<Self> {
         let listen = listen(env);
-        let cors_origins = env.or("CORS_ORIGINS", Vec::new(), "comma-separated origins such as https://app.example.fr", origins);
+        let cors_origins = env.or(
+            "CORS_ORIGINS",
+            Vec::new(),
+            "comma-separated origins such as https://app.example.fr",
+            origins,
+        );
         let database = DatabaseConfig::read(env);
         let storage = StorageConfig::read(env);
         let auth = AuthConfig::read(env);
@@ -51,14 +56,21 @@ impl ApiConfig {
 
 /// Reads `LISTEN`.
 pub fn listen(env: &mut Env) -> Option<SocketAddr> {
-    env.or("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8080)), "an address and port such as 127.0.0.1:8080", parsed)
+    env.or(
+        "LISTEN",
+        SocketAddr::from(([127, 0, 0, 1], 8080)),
+        "an address and port such as 127.0.0.1:8080",
+        parsed,
+    )
 }
 
 fn origins(text: &str) -> Option<Vec<String>> {
     text.split(',')
         .map(|origin| {
             let origin = origin.trim().trim_end_matches('/');
-            http_url(origin).filter(|url| url.path() == "/" && url.query().is_none()).map(|_| origin.to_owned())
+            http_url(origin)
+                .filter(|url| url.path() == "/" && url.query().is_none())
+                .map(|_| origin.to_owned())
         })
         .collect()
 }

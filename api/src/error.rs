@@ -96,7 +96,9 @@ fn problem(status: StatusCode, code: &'static str, detail: impl Into<String>) ->
 
 fn of_domain(error: Error) -> ProblemBody {
     match error {
-        Error::NotFound(what) => problem(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}")),
+        Error::NotFound(what) => {
+            problem(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+        }
         Error::Forbidden(scope) => {
             problem(StatusCode::FORBIDDEN, "forbidden", format!("the role lacks the scope {scope}"))
         }
@@ -121,7 +123,11 @@ fn of_domain(error: Error) -> ProblemBody {
         }
         Error::Unavailable { what, source } => {
             tracing::warn!(what, error = %chain(&*source), "unavailable");
-            problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", format!("the {what} is away: try again shortly"))
+            problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                format!("the {what} is away: try again shortly"),
+            )
         }
         Error::Internal(source) => {
             tracing::error!(error = %chain(&*source), "internal error");
@@ -192,9 +198,7 @@ pub(crate) fn with_request_id(mut response: Response, request: Uuid) -> Response
     body.request_id = Some(request);
     let bytes = serde_json::to_vec(&body).unwrap_or_default();
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     *response.body_mut() = bytes.into();
     response
 }

@@ -8,6 +8,7 @@ mod error;
 mod extract;
 mod health;
 mod observe;
+mod pages;
 mod patients;
 mod practitioners;
 mod respond;

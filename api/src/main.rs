@@ -2,7 +2,6 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use metrics_exporter_prometheus::PrometheusBuilder;
 use permanence_api::{App, bind, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::SystemClock,
@@ -28,7 +27,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let config = ApiConfig::from_env(Env::of_process())?;
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let metrics = telemetry::prometheus()?.install_recorder()?;
     let shutdown = CancellationToken::new();
     let waker = Waker::start(config.database.url.expose().parse()?);
     let db = Db::open(&config.database, Arc::new(SystemClock), waker)?;

@@ -23,7 +23,7 @@ use crate::{
     appointments, auth, docs,
     error::{ApiError, unknown_method, unknown_route},
     extract::MAX_BODY,
-    health, observe, patients, practitioners, rooms,
+    health, observe, pages, patients, practitioners, rooms,
     state::App,
     users,
 };
@@ -78,6 +78,8 @@ pub fn router(app: App) -> Router {
     routes
         .route("/metrics", get(health::metrics))
         .merge(docs::pages(openapi))
+        // People who follow the link of a mail.
+        .merge(pages::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
@@ -122,11 +124,10 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("idempotency-replayed"),
             HeaderName::from_static("x-request-id"),
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }
 
 /// A panic is a defect of ours: logged by the panic hook, answered like any internal error.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::Domain(permanence_domain::Error::internal("a handler panicked")).into_response()
 }

@@ -8,7 +8,9 @@ use tokio::net::TcpListener;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Another program listens there.
-    #[error("{0} is in use by another program: stop it, or set LISTEN to another address such as 127.0.0.1:8081")]
+    #[error(
+        "{0} is in use by another program: stop it, or set LISTEN to another address such as 127.0.0.1:8081"
+    )]
     PortInUse(SocketAddr),
     /// Anything else of the system.
     #[error("cannot listen on {0}: {1}")]

@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use permanence_domain::{
-    clock::SharedClock,
-    crypto::Sealer,
-    db::Db,
-    error::Result,
-    identity::Tokens,
-    storage::Storage,
+    clock::SharedClock, crypto::Sealer, db::Db, error::Result, identity::Tokens, storage::Storage,
 };
 
 use crate::config::ApiConfig;

@@ -65,7 +65,9 @@ impl WorkerConfig {
             parsed(text).filter(|count| (1..=1_000).contains(count))
         });
         let metrics_listen =
-            env.or("METRICS_LISTEN", None, "an address and port such as 127.0.0.1:9100", |text| parsed(text).map(Some));
+            env.or("METRICS_LISTEN", None, "an address and port such as 127.0.0.1:9100", |text| {
+                parsed(text).map(Some)
+            });
         let messaging = if sends { MessagingConfig::read(env).map(Some) } else { Some(None) };
         Some(Self {
             database: database?,
@@ -79,12 +81,15 @@ impl WorkerConfig {
 impl MessagingConfig {
     /// Reads the `SMTP_…`, `MAIL_…`, `SMS_…` variables; `None` means that problems were noted.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let smtp_url = env.secret("SMTP_URL", "a URL such as smtp://user:password@mail.example.fr:587", |text| {
-            Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host())
-        });
+        let smtp_url =
+            env.secret("SMTP_URL", "a URL such as smtp://user:password@mail.example.fr:587", |text| {
+                Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host())
+            });
         let mail_from = env.required("MAIL_FROM", "an address such as rappels@example.fr", parsed);
         let public_url = env.required("PUBLIC_URL", "the URL that links in mails begin with", http_url);
-        let key = env.secret("JWT_REFRESH_KEY", "a secret of at least 32 characters", |text| text.chars().count() >= 32);
+        let key = env.secret("JWT_REFRESH_KEY", "a secret of at least 32 characters", |text| {
+            text.chars().count() >= 32
+        });
         let sms = sms(env);
         Some(Self {
             smtp_url: smtp_url?,

@@ -2,7 +2,6 @@
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
-use metrics_exporter_prometheus::PrometheusBuilder;
 use permanence_domain::{
     clock::{SharedClock, SystemClock},
     config::Env,
@@ -36,14 +35,12 @@ fn sends(pool: &str) -> bool {
 }
 
 /// A pool's process, whole: reads the environment, performs until told to end.
-#[tokio::main]
 pub async fn pool(queue: &'static str) -> ExitCode {
     telemetry::init(LogFormat::Json);
     ended(run_pool(queue).await)
 }
 
 /// The scheduler's process, whole.
-#[tokio::main]
 pub async fn scheduler() -> ExitCode {
     telemetry::init(LogFormat::Json);
     ended(run_scheduler().await)
@@ -62,19 +59,25 @@ fn ended(result: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
 async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = WorkerConfig::from_env(Env::of_process(), sends(queue))?;
     let (db, options) = open(&config)?;
-    let messaging =
-        config.messaging.as_ref().map(|messaging| Messaging::new(messaging, db.clock().clone())).transpose()?;
+    let messaging = config
+        .messaging
+        .as_ref()
+        .map(|messaging| Messaging::new(messaging, db.clock().clone()))
+        .transpose()?;
     let registry = Registry::new(Services { db: db.clone(), messaging });
     let listener = Listener::start(options.clone());
     tracing::info!(queue, "performing");
-    let performing = perform(Pool {
-        queue,
-        jobs: job_connections(options),
-        concurrency: config.concurrency,
-        clock: db.clock().clone(),
-        listener,
-        shutdown: until_terminated(),
-    }, registry);
+    let performing = perform(
+        Pool {
+            queue,
+            jobs: job_connections(options),
+            concurrency: config.concurrency,
+            clock: db.clock().clone(),
+            listener,
+            shutdown: until_terminated(),
+        },
+        registry,
+    );
     performing.await?;
     db.close().await;
     Ok(())
@@ -91,7 +94,7 @@ async fn run_scheduler() -> Result<(), Box<dyn Error + Send + Sync>> {
 
 fn open(config: &WorkerConfig) -> Result<(Db, PgConnectOptions), Box<dyn Error + Send + Sync>> {
     if let Some(address) = config.metrics_listen {
-        PrometheusBuilder::new().with_http_listener(address).install()?;
+        telemetry::prometheus()?.with_http_listener(address).install()?;
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let options: PgConnectOptions = config.database.url.expose().parse()?;

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
-use permanence_domain::{identity::jobs::SendInvitation, notifications::jobs::SendReminder, platform::PurgeAnswers};
+use permanence_domain::{
+    identity::jobs::SendInvitation, notifications::jobs::SendReminder, platform::PurgeAnswers,
+};
 use permanence_queue::{Claimed, Failure, Handler, Outcome};
 use tokio_util::sync::CancellationToken;
 

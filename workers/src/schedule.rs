@@ -14,9 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 /// The entries. Times are civil times of the entry's zone; a missed one runs once when a scheduler is back.
 pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Error> {
-    Ok(vec![cron::Entry::new("purge-answers", "17 3 * * *", Tz::Europe__Paris, cron::Missed::RunOnce, |_due| {
-        NewJob::of(&PurgeAnswers {})
-    })?])
+    Ok(vec![cron::Entry::new(
+        "purge-answers",
+        "17 3 * * *",
+        Tz::Europe__Paris,
+        cron::Missed::RunOnce,
+        |_due| NewJob::of(&PurgeAnswers {}),
+    )?])
 }
 
 /// Looks once at the clock: enqueues what is due and has not been, by whichever scheduler.
@@ -33,7 +37,10 @@ pub async fn tick(db: &Db, entries: &[cron::Entry]) -> Result<usize> {
 
 /// Ticks at the beginning of every minute until `shutdown`. The library gives a UTC tick and nothing else: its zones
 /// are wrong across a change of the clocks, and its state is lost with the process.
-pub async fn run(db: Db, shutdown: CancellationToken) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
+pub async fn run(
+    db: Db,
+    shutdown: CancellationToken,
+) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
     let entries = Arc::new(entries()?);
     let mut scheduler = JobScheduler::new().await?;
     let job = Job::new_async("0 * * * * *", move |_, _| {

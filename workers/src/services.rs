@@ -30,7 +30,8 @@ impl Messaging {
     /// Connects nothing yet; a wrong setting is told by the name of its variable.
     pub fn new(config: &MessagingConfig, clock: SharedClock) -> std::result::Result<Self, String> {
         let named = |name: &'static str| move |problem: String| format!("{name}: {problem}");
-        let smtp = Smtp::new(config.smtp_url.expose(), &config.mail_from).map_err(named("SMTP_URL or MAIL_FROM"))?;
+        let smtp =
+            Smtp::new(config.smtp_url.expose(), &config.mail_from).map_err(named("SMTP_URL or MAIL_FROM"))?;
         let sms = match &config.sms {
             SmsConfig::None => None,
             SmsConfig::Ovh(settings) => Some(ovh(settings.clone(), clock)?),

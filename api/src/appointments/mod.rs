@@ -17,7 +17,9 @@ use crate::{
 #[utoipa::path(post, path = "/appointments", tag = "appointments", security(("bearer" = [])),
     request_body = NewAppointment, params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = Appointment), CommonErrors))]
-pub(crate) async fn book_appointment(mut create: Create<AppointmentsWrite, NewAppointment>) -> Result<Response> {
+pub(crate) async fn book_appointment(
+    mut create: Create<AppointmentsWrite, NewAppointment>,
+) -> Result<Response> {
     let appointment = scheduling::book(&mut create.tx, &create.body).await?;
     create.created(format!("/api/v1/appointments/{}", appointment.id), &appointment).await
 }

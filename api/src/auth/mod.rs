@@ -33,8 +33,11 @@ pub(crate) async fn refresh(State(app): State<App>, request: Public<RefreshReque
     let mut tx = request.begin(&app).await?;
     match identity::refresh(&mut tx, &app.tokens, &request.body).await? {
         Refresh::Renewed(signed_in) => request.answer(&app, tx, &*signed_in).await,
-        Refresh::Reused => {
-            // Committed, because the session is closed by it; the key of this request is kept with its refusal.
+        Refresh::Reused(session) => {
+            // In a transaction of its own: this request's is given up with its claim of a key.
+            tx.rollback().await?;
+            let mut tx = app.db.system(request.actor).await?;
+            identity::close_reused(&mut tx, &session).await?;
             tx.commit().await?;
             Err(Error::Unauthenticated("token_reuse").into())
         }
@@ -52,9 +55,12 @@ pub(crate) struct Accepted {
 /// gives theirs.
 #[utoipa::path(post, path = "/auth/accept-invitation", tag = "auth", request_body = AcceptInvitation,
     responses((status = 200, body = Accepted), CommonErrors))]
-pub(crate) async fn accept_invitation(State(app): State<App>, request: Public<AcceptInvitation>) -> Result<Response> {
-    let user_id = identity::accept_invitation(&app.db, request.actor, &app.tokens, &request.body).await?;
-    let tx = request.begin(&app).await?;
+pub(crate) async fn accept_invitation(
+    State(app): State<App>,
+    request: Public<AcceptInvitation>,
+) -> Result<Response> {
+    let mut tx = request.begin(&app).await?;
+    let user_id = identity::accept_invitation(&mut tx, &app.tokens, &request.body).await?;
     request.answer(&app, tx, &Accepted { user_id }).await
 }
 

@@ -36,7 +36,13 @@ macro_rules! permissions {
 }
 
 permissions!(
-    PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, AppointmentsRead, AppointmentsWrite, UsersRead,
+    PatientsRead,
+    PatientsWrite,
+    PracticeRead,
+    PracticeWrite,
+    AppointmentsRead,
+    AppointmentsWrite,
+    UsersRead,
     UsersWrite,
 );
 

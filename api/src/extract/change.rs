@@ -43,7 +43,8 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Change<P, T>
 /// The version in `If-Match`, as the `ETag` gave it.
 fn version(headers: &HeaderMap) -> Result<i32> {
     let value = headers.get(header::IF_MATCH).ok_or_else(|| {
-        let detail = "an If-Match header with the version that was read is expected, such as \"3\"".to_owned();
+        let detail =
+            "an If-Match header with the version that was read is expected, such as \"3\"".to_owned();
         ApiError::Http(StatusCode::PRECONDITION_REQUIRED, "if_match_missing", detail)
     })?;
     value

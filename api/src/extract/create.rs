@@ -52,7 +52,8 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Create<P, T>
         let caller = Caller::from_request_parts(&mut parts, app).await?;
         caller.expect(P::SCOPE)?;
         let key = key(&parts.headers)?.ok_or_else(|| {
-            let detail = "an Idempotency-Key header is expected, such as a new UUID for each new action".to_owned();
+            let detail =
+                "an Idempotency-Key header is expected, such as a new UUID for each new action".to_owned();
             ApiError::Http(StatusCode::BAD_REQUEST, "idempotency_key_missing", detail)
         })?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
@@ -77,12 +78,14 @@ impl<P, T> Create<P, T> {
     /// Keeps what was made and answers `201` with its address.
     pub(crate) async fn created(self, location: String, body: &impl Serialize) -> Result<Response> {
         let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
-        self.finish(StoredAnswer { status: StatusCode::CREATED.as_u16(), location: Some(location), body }).await
+        self.finish(StoredAnswer { status: StatusCode::CREATED.as_u16(), location: Some(location), body })
+            .await
     }
 
     /// Keeps what was done and answers `204`.
     pub(crate) async fn done(self) -> Result<Response> {
-        let answer = StoredAnswer { status: StatusCode::NO_CONTENT.as_u16(), location: None, body: Vec::new() };
+        let answer =
+            StoredAnswer { status: StatusCode::NO_CONTENT.as_u16(), location: None, body: Vec::new() };
         self.finish(answer).await
     }
 
@@ -102,7 +105,9 @@ pub(crate) fn render(answer: &StoredAnswer) -> Response {
     let mut response = (status, Body::from(answer.body.clone())).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(location) = answer.location.as_deref().and_then(|location| HeaderValue::from_str(location).ok()) {
+    if let Some(location) =
+        answer.location.as_deref().and_then(|location| HeaderValue::from_str(location).ok())
+    {
         headers.insert(header::LOCATION, location);
     }
     response

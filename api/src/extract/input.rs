@@ -80,7 +80,10 @@ pub(super) fn parse<T: Deserr<Invalid>>(bytes: &[u8]) -> Result<T> {
     let whole = if bytes.is_empty() { b"{}" } else { bytes };
     let value: Value = serde_json::from_slice(whole).map_err(|error| {
         // The place, not the text around it: bodies hold personal data.
-        bad_request("malformed_json", format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
+        bad_request(
+            "malformed_json",
+            format!("the body is not JSON: line {}, column {}", error.line(), error.column()),
+        )
     })?;
     if !value.is_object() {
         let problem = Problem::new("body", "wrong_type", "an object");

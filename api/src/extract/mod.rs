@@ -8,8 +8,8 @@ mod input;
 mod public;
 
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, Caller, PatientsRead, PatientsWrite, Permission, PracticeRead, PracticeWrite,
-    Read, UsersRead, UsersWrite,
+    AppointmentsRead, AppointmentsWrite, Caller, PatientsRead, PatientsWrite, Permission, PracticeRead,
+    PracticeWrite, Read, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

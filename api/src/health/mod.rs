@@ -62,8 +62,10 @@ async fn check(what: &'static str, ping: impl Future<Output = Result<()>>) -> St
 }
 
 async fn of(app: &App) -> Health {
-    let (database, object_store) =
-        tokio::join!(check("database", app.db.ping()), check("object store", app.storage.ping()));
+    let (database, object_store) = tokio::join!(
+        check("database", Box::pin(app.db.ping())),
+        check("object store", Box::pin(app.storage.ping()))
+    );
     let up = database == Status::Up && object_store == Status::Up;
     Health {
         status: if up { Status::Up } else { Status::Down },

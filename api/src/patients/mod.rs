@@ -36,7 +36,10 @@ pub(crate) async fn list_patients(
 /// One patient.
 #[utoipa::path(get, path = "/patients/{id}", tag = "patients", security(("bearer" = [])), params(("id" = PatientId, Path)),
     responses((status = 200, body = Patient), CommonErrors))]
-pub(crate) async fn get_patient(Path(id): Path<PatientId>, mut read: Read<PatientsRead>) -> Result<Versioned<Patient>> {
+pub(crate) async fn get_patient(
+    Path(id): Path<PatientId>,
+    mut read: Read<PatientsRead>,
+) -> Result<Versioned<Patient>> {
     let patient = patients::get(&mut read.tx, id).await?;
     read.tx.commit().await?;
     Ok(versioned(patient.version, patient))
@@ -57,7 +60,10 @@ pub(crate) async fn update_patient(
 /// Delete a patient who has no coming appointment.
 #[utoipa::path(delete, path = "/patients/{id}", tag = "patients", security(("bearer" = [])), params(("id" = PatientId, Path)),
     responses((status = 204), CommonErrors))]
-pub(crate) async fn delete_patient(Path(id): Path<PatientId>, mut write: Read<PatientsWrite>) -> Result<StatusCode> {
+pub(crate) async fn delete_patient(
+    Path(id): Path<PatientId>,
+    mut write: Read<PatientsWrite>,
+) -> Result<StatusCode> {
     patients::delete(&mut write.tx, id).await?;
     write.tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -36,7 +36,10 @@ pub(crate) async fn list_practitioners(
 /// One practitioner.
 #[utoipa::path(get, path = "/practitioners/{id}", tag = "practitioners", security(("bearer" = [])), params(("id" = PractitionerId, Path)),
     responses((status = 200, body = Practitioner), CommonErrors))]
-pub(crate) async fn get_practitioner(Path(id): Path<PractitionerId>, mut read: Read<PracticeRead>) -> Result<Versioned<Practitioner>> {
+pub(crate) async fn get_practitioner(
+    Path(id): Path<PractitionerId>,
+    mut read: Read<PracticeRead>,
+) -> Result<Versioned<Practitioner>> {
     let practitioner = people::get(&mut read.tx, id).await?;
     read.tx.commit().await?;
     Ok(versioned(practitioner.version, practitioner))
@@ -57,7 +60,10 @@ pub(crate) async fn update_practitioner(
 /// Remove a practitioner that no coming appointment needs.
 #[utoipa::path(delete, path = "/practitioners/{id}", tag = "practitioners", security(("bearer" = [])), params(("id" = PractitionerId, Path)),
     responses((status = 204), CommonErrors))]
-pub(crate) async fn delete_practitioner(Path(id): Path<PractitionerId>, mut write: Read<PracticeWrite>) -> Result<StatusCode> {
+pub(crate) async fn delete_practitioner(
+    Path(id): Path<PractitionerId>,
+    mut write: Read<PracticeWrite>,
+) -> Result<StatusCode> {
     people::delete(&mut write.tx, id).await?;
     write.tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

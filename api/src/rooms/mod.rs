@@ -36,7 +36,10 @@ pub(crate) async fn list_rooms(
 /// One room.
 #[utoipa::path(get, path = "/rooms/{id}", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
     responses((status = 200, body = Room), CommonErrors))]
-pub(crate) async fn get_room(Path(id): Path<RoomId>, mut read: Read<PracticeRead>) -> Result<Versioned<Room>> {
+pub(crate) async fn get_room(
+    Path(id): Path<RoomId>,
+    mut read: Read<PracticeRead>,
+) -> Result<Versioned<Room>> {
     let room = scheduling::get_room(&mut read.tx, id).await?;
     read.tx.commit().await?;
     Ok(versioned(room.version, room))
@@ -57,7 +60,10 @@ pub(crate) async fn update_room(
 /// Remove a room that no coming appointment needs.
 #[utoipa::path(delete, path = "/rooms/{id}", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
     responses((status = 204), CommonErrors))]
-pub(crate) async fn delete_room(Path(id): Path<RoomId>, mut write: Read<PracticeWrite>) -> Result<StatusCode> {
+pub(crate) async fn delete_room(
+    Path(id): Path<RoomId>,
+    mut write: Read<PracticeWrite>,
+) -> Result<StatusCode> {
     scheduling::delete_room(&mut write.tx, id).await?;
     write.tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

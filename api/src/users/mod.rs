@@ -24,7 +24,10 @@ pub(crate) async fn invite_user(mut create: Create<UsersWrite, NewMember>) -> Re
 /// The members, by name.
 #[utoipa::path(get, path = "/users", tag = "users", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = Page<Member>), CommonErrors))]
-pub(crate) async fn list_users(Query(page): Query<PageQuery>, mut read: Read<UsersRead>) -> Result<Json<Page<Member>>> {
+pub(crate) async fn list_users(
+    Query(page): Query<PageQuery>,
+    mut read: Read<UsersRead>,
+) -> Result<Json<Page<Member>>> {
     let members = identity::list_members(&mut read.tx, page).await?;
     read.tx.commit().await?;
     Ok(Json(members))

@@ -25,7 +25,9 @@ fn from(parties: &Value, starts_at: &str, ends_at: &str) -> Value {
 
 async fn reminders(practice: &Practice<'_>, id: &str) -> Vec<(String, String)> {
     let answer = practice.assistant.get(&format!("{PATH}/{id}/reminders")).await.expect(200);
-    let pair = |log: &Value| (log["status"].as_str().unwrap().to_owned(), log["due_at"].as_str().unwrap().to_owned());
+    let pair = |log: &Value| {
+        (log["status"].as_str().unwrap().to_owned(), log["due_at"].as_str().unwrap().to_owned())
+    };
     answer.body.as_array().unwrap().iter().map(pair).collect()
 }
 
@@ -34,7 +36,8 @@ async fn a_booking_plans_its_reminder_a_move_plans_it_anew_and_a_cancellation_vo
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let who = parties(&practice).await;
-    let booked = practice.assistant.post(PATH, from(&who, "2027-01-15T14:30", "2027-01-15T15:00")).await.expect(201);
+    let booked =
+        practice.assistant.post(PATH, from(&who, "2027-01-15T14:30", "2027-01-15T15:00")).await.expect(201);
     assert_eq!(booked.body["starts_at"], "2027-01-15T13:30:00Z");
     assert_eq!(booked.body["starts_local"], "2027-01-15T14:30:00");
     assert_eq!(booked.body["patient"]["name"], "Hélène Garcia");
@@ -116,14 +119,17 @@ async fn practitioner_room_and_patient_are_each_in_one_place() {
         "room_id": practice.room("Cabinet 2").await,
     });
     practice.assistant.post(PATH, from(&who, "2027-01-15T14:00", "2027-01-15T15:00")).await.expect(201);
-    for (shared, told) in [("patient_id", "the patient"), ("practitioner_id", "the practitioner"), ("room_id", "the room")] {
+    for (shared, told) in
+        [("patient_id", "the patient"), ("practitioner_id", "the practitioner"), ("room_id", "the room")]
+    {
         let mut body = from(&others, "2027-01-15T14:30", "2027-01-15T15:30");
         body[shared] = who[shared].clone();
         let answer = practice.assistant.post(PATH, body).await;
         answer.refused(409, "slot_taken");
         assert!(answer.body["detail"].as_str().unwrap().starts_with(told), "{}", answer.body["detail"]);
         let value = who[shared].as_str().unwrap();
-        let query = format!("{PATH}/conflicts?starts_at=2027-01-15T14:30&ends_at=2027-01-15T15:30&{shared}={value}");
+        let query =
+            format!("{PATH}/conflicts?starts_at=2027-01-15T14:30&ends_at=2027-01-15T15:30&{shared}={value}");
         let conflicts = practice.assistant.get(&query).await.expect(200).body;
         assert_eq!((&conflicts["free"], conflicts["items"].as_array().unwrap().len()), (&json!(false), 1));
     }
@@ -139,17 +145,27 @@ async fn bad_times_and_strangers_are_told_by_field() {
     let told = async |body: Value| -> Vec<(String, String)> {
         let answer = practice.assistant.post(PATH, body).await;
         answer.refused(422, "invalid_input");
-        let pair = |e: &Value| (e["field"].as_str().unwrap().to_owned(), e["code"].as_str().unwrap().to_owned());
+        let pair =
+            |e: &Value| (e["field"].as_str().unwrap().to_owned(), e["code"].as_str().unwrap().to_owned());
         answer.body["errors"].as_array().unwrap().iter().map(pair).collect()
     };
     let pair = |field: &str, code: &str| (field.to_owned(), code.to_owned());
-    assert_eq!(told(from(&who, "2027-01-15T14:00", "2027-01-15T14:04")).await, [pair("ends_at", "wrong_length")]);
-    assert_eq!(told(from(&who, "2027-01-03T14:00", "2027-01-03T15:00")).await, [pair("starts_at", "past_time")]);
+    assert_eq!(
+        told(from(&who, "2027-01-15T14:00", "2027-01-15T14:04")).await,
+        [pair("ends_at", "wrong_length")]
+    );
+    assert_eq!(
+        told(from(&who, "2027-01-03T14:00", "2027-01-03T15:00")).await,
+        [pair("starts_at", "past_time")]
+    );
     assert_eq!(
         told(from(&who, "2027-03-28T02:15", "2027-03-28T02:45")).await,
         [pair("starts_at", "skipped_time"), pair("ends_at", "skipped_time")]
     );
-    assert_eq!(told(from(&who, "2027-10-31T02:15", "2027-10-31T09:00")).await, [pair("starts_at", "ambiguous_time")]);
+    assert_eq!(
+        told(from(&who, "2027-10-31T02:15", "2027-10-31T09:00")).await,
+        [pair("starts_at", "ambiguous_time")]
+    );
     let nobody = json!({ "patient_id": uuid::Uuid::new_v4(), "practitioner_id": uuid::Uuid::new_v4(),
         "room_id": uuid::Uuid::new_v4() });
     assert_eq!(
@@ -179,7 +195,8 @@ async fn the_day_is_the_practices_and_the_agenda_the_callers() {
     // 21:30 UTC on the 4th is 01:30 on the 5th in La Réunion.
     let all = practice.assistant.get(PATH).await.expect(200).body;
     assert_eq!((&all["date"], &all["time_zone"]), (&json!("2027-01-05"), &json!("Indian/Reunion")));
-    let starts: Vec<_> = all["items"].as_array().unwrap().iter().map(|a| a["starts_at"].as_str().unwrap()).collect();
+    let starts: Vec<_> =
+        all["items"].as_array().unwrap().iter().map(|a| a["starts_at"].as_str().unwrap()).collect();
     assert_eq!(starts, ["2027-01-05T04:00:00Z", "2027-01-05T05:00:00Z", "2027-01-05T19:00:00Z"]);
     assert_eq!(doctor.get(PATH).await.expect(200).body["items"].as_array().unwrap().len(), 2);
     let named = doctor.get(&format!("{PATH}?practitioner_id={other}")).await.expect(200).body;

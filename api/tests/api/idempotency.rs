@@ -13,14 +13,18 @@ async fn the_same_key_and_body_get_the_same_answer() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let first = practice.assistant.post_keyed(PATH, "k-1", patient("Zoé", "Noël")).await.expect(201);
-    api.clock.advance(std::time::Duration::from_secs(60));
+    api.clock.advance(std::time::Duration::from_mins(1));
     let second = practice.assistant.post_keyed(PATH, "k-1", patient("Zoé", "Noël")).await.expect(201);
     assert_eq!(first.body, second.body);
     assert_eq!(first.header("location"), second.header("location"));
     assert_eq!((first.header("idempotency-replayed"), second.header("idempotency-replayed")), ("", "true"));
     assert_eq!(practice.assistant.get(PATH).await.body["total"], 1);
 
-    practice.assistant.post_keyed(PATH, "k-1", patient("Zoé", "Roy")).await.refused(422, "idempotency_key_reused");
+    practice
+        .assistant
+        .post_keyed(PATH, "k-1", patient("Zoé", "Roy"))
+        .await
+        .refused(422, "idempotency_key_reused");
     let elsewhere = practice.assistant.post_keyed("/api/v1/appointments", "k-1", json!({})).await;
     assert_eq!(elsewhere.status, 422);
     practice.admin.post_keyed(PATH, "k-1", patient("Noé", "Roy")).await.expect(201);
@@ -32,9 +36,9 @@ async fn the_same_key_and_body_get_the_same_answer() {
 async fn thirty_at_once_are_one() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
-    let answers = futures::future::join_all((0..30).map(|_| {
-        practice.assistant.post_keyed(PATH, "double-click", patient("Zoé", "Noël"))
-    }))
+    let answers = futures::future::join_all(
+        (0..30).map(|_| practice.assistant.post_keyed(PATH, "double-click", patient("Zoé", "Noël"))),
+    )
     .await;
     let first = answers[0].id();
     assert!(answers.iter().all(|answer| answer.status == 201 && answer.id() == first));

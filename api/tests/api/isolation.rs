@@ -40,20 +40,28 @@ async fn another_tenants_resources_do_not_exist() {
     ];
     for (method, path, body) in attempts {
         let answer = other.admin.send(method.clone(), &path, &if_match, body).await;
-        assert_eq!((answer.status.as_u16(), &answer.body["code"]), (404, &json!("not_found")), "{method} {path}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["code"]),
+            (404, &json!("not_found")),
+            "{method} {path}"
+        );
     }
     let again = format!("{v1}/users/{member}/invitations");
     other.admin.post(&again, json!({})).await.refused(404, "not_found");
 
     // A reference to another's row is a reference to nothing.
     let stranger = other.assistant.post("/api/v1/appointments", booking).await;
-    let fields: Vec<_> = stranger.body["errors"].as_array().unwrap().iter().map(|e| e["field"].clone()).collect();
+    let fields: Vec<_> =
+        stranger.body["errors"].as_array().unwrap().iter().map(|e| e["field"].clone()).collect();
     assert_eq!(fields, ["patient_id", "practitioner_id", "room_id"]);
     // Nor does a name or a number that another uses stand in the way.
     other.room("Cabinet 1").await;
     for list in ["patients", "practitioners", "users"] {
         let items = other.admin.get(&format!("/api/v1/{list}")).await.expect(200).body;
         let text = items.to_string();
-        assert!(ids.iter().chain([&appointment, &member.to_string()]).all(|id| !text.contains(id.as_str())), "{list}");
+        assert!(
+            ids.iter().chain([&appointment, &member.to_string()]).all(|id| !text.contains(id.as_str())),
+            "{list}"
+        );
     }
 }

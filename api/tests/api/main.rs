@@ -1,5 +1,7 @@
 //! The API over real HTTP against a real Postgres, as the application's login role. The modules mirror the routes.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod appointments;
 mod auth;
 mod errors;
@@ -8,5 +10,6 @@ mod idempotency;
 mod isolation;
 mod patients;
 mod practice;
+mod process;
 mod support;
 mod users;

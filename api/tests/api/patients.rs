@@ -35,7 +35,8 @@ async fn every_problem_is_told_at_once() {
             ("phone", "not_a_phone"),
         ]
     );
-    let phone = answer.body["errors"].as_array().unwrap().iter().find(|error| error["field"] == "phone").unwrap();
+    let phone =
+        answer.body["errors"].as_array().unwrap().iter().find(|error| error["field"] == "phone").unwrap();
     assert_eq!(phone["read"], "12");
     assert_eq!(phone["expected"], "a telephone number such as +33612345678 or 06 12 34 56 78");
 }
@@ -49,8 +50,12 @@ async fn rules_that_span_fields_are_told_together() {
         "consents": { "reminder_sms": true, "reminder_email": true },
     });
     let answer = practice.assistant.post("/api/v1/patients", body).await;
-    let codes: Vec<_> =
-        answer.body["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect();
+    let codes: Vec<_> = answer.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["code"].as_str().unwrap())
+        .collect();
     assert_eq!(codes, ["impossible_birth_date", "mobile_needed", "email_needed"]);
 }
 
@@ -58,12 +63,15 @@ async fn rules_that_span_fields_are_told_together() {
 async fn a_patient_is_found_without_accents_and_with_a_slip() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
-    for (first, last) in [("Hélène", "Garcia"), ("Loïc", "Lefèvre"), ("Helena", "Müller"), ("Noé", "Bénard")] {
+    for (first, last) in [("Hélène", "Garcia"), ("Loïc", "Lefèvre"), ("Helena", "Müller"), ("Noé", "Bénard")]
+    {
         practice.patient(first, last).await;
     }
     let found = async |search: &str| -> Vec<String> {
         let answer = practice.assistant.get(&format!("/api/v1/patients?search={search}")).await.expect(200);
-        let name = |item: &Value| format!("{} {}", item["first_name"].as_str().unwrap(), item["last_name"].as_str().unwrap());
+        let name = |item: &Value| {
+            format!("{} {}", item["first_name"].as_str().unwrap(), item["last_name"].as_str().unwrap())
+        };
         answer.body["items"].as_array().unwrap().iter().map(name).collect()
     };
     assert_eq!(found("HELENE+GARCIA").await, ["Hélène Garcia"]);
@@ -85,7 +93,12 @@ async fn pages_are_whole_and_ordered_by_name() {
     }
     let page = async |query: &str| practice.assistant.get(&format!("/api/v1/patients?{query}")).await;
     let names = |body: &Value| -> Vec<String> {
-        body["items"].as_array().unwrap().iter().map(|item| item["last_name"].as_str().unwrap().to_owned()).collect()
+        body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["last_name"].as_str().unwrap().to_owned())
+            .collect()
     };
     let first = page("limit=3").await.expect(200).body;
     assert_eq!(names(&first), ["Dupont", "écho", "Émile"]);
@@ -114,7 +127,8 @@ async fn a_change_needs_the_version_that_was_read() {
     without.refused(428, "if_match_missing");
 
     let consents = practice.assistant.get(&format!("{path}/consents")).await.expect(200);
-    let told: Vec<_> = consents.body.as_array().unwrap().iter().map(|c| (&c["purpose"], &c["granted"])).collect();
+    let told: Vec<_> =
+        consents.body.as_array().unwrap().iter().map(|c| (&c["purpose"], &c["granted"])).collect();
     let (sms, email) = (json!("reminder_sms"), json!("reminder_email"));
     assert_eq!(told, [(&sms, &json!(false)), (&email, &json!(false)), (&sms, &json!(true))], "newest first");
 }
@@ -129,7 +143,11 @@ async fn a_deleted_patient_is_gone_and_one_who_is_expected_stays() {
         "starts_at": "2027-01-05T10:00", "ends_at": "2027-01-05T10:30" });
     practice.assistant.post("/api/v1/appointments", booking).await.expect(201);
     practice.assistant.delete(&format!("/api/v1/patients/{expected}")).await.refused(409, "has_appointments");
-    practice.admin.delete(&format!("/api/v1/practitioners/{practitioner}")).await.refused(409, "has_appointments");
+    practice
+        .admin
+        .delete(&format!("/api/v1/practitioners/{practitioner}"))
+        .await
+        .refused(409, "has_appointments");
     practice.assistant.delete(&format!("/api/v1/patients/{other}")).await.expect(204);
     practice.assistant.get(&format!("/api/v1/patients/{other}")).await.refused(404, "not_found");
     practice.assistant.delete(&format!("/api/v1/patients/{other}")).await.refused(404, "not_found");

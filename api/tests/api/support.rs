@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use permanence_api::{App, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::SimulatedClock,
-    config::{AuthConfig, DatabaseConfig, Secret, SigningKey, StorageConfig},
+    config::{Env, Secret},
     crypto::hash_password,
     db::{Actor, Db},
     field::{EmailAddress, FullName, Label, Language},
@@ -32,7 +32,7 @@ pub(crate) struct TestApi {
     pub(crate) db: Db,
     pub(crate) http: reqwest::Client,
     pub(crate) base: String,
-    _storage: ObjectStore,
+    storage: ObjectStore,
     _folder: tempfile::TempDir,
 }
 
@@ -69,7 +69,12 @@ impl Answer {
     /// An error with this status and code.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, code: &str) {
-        assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code)), "{:#}", self.body);
+        assert_eq!(
+            (self.status.as_u16(), self.body["code"].as_str()),
+            (status, Some(code)),
+            "{:#}",
+            self.body
+        );
         assert_eq!(self.header("content-type"), "application/problem+json");
     }
 
@@ -101,15 +106,33 @@ impl TestApi {
         let clock = Arc::new(SimulatedClock::at(now));
         let waker = Waker::start(database.login_options());
         let db = Db::new(database.login_options(), 12, clock.clone(), waker);
-        let config = config(&database, &storage);
-        let app = App::new(&config, db.clone(), None).expect("an app");
-        let listener = tokio::net::TcpListener::bind(LOCAL).await.expect("a port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(serve(listener, router(app), std::future::pending()));
         // Plain HTTP here, but the client wants a TLS provider to be named; a second test finds it named.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { database, clock, db, http, base, _storage: storage, _folder: folder }
+        let mut api = Self { database, clock, db, http, base: String::new(), storage, _folder: folder };
+        let mut variables: Vec<(String, String)> =
+            api.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        variables.push(("CORS_ORIGINS".to_owned(), "https://app.example.fr".to_owned()));
+        let config = ApiConfig::from_env(Env::of(variables)).expect("a configuration");
+        let app = App::new(&config, api.db.clone(), None).expect("an app");
+        let listener = tokio::net::TcpListener::bind(LOCAL).await.expect("a port");
+        api.base = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(serve(listener, router(app), std::future::pending()));
+        api
+    }
+
+    /// What a process needs to stand beside this API.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 8] {
+        [
+            ("DATABASE_URL", self.database.login_url()),
+            ("S3_ENDPOINT", self.storage.endpoint()),
+            ("S3_BUCKET", "permanence".to_owned()),
+            ("S3_ACCESS_KEY", self.storage.access_key().to_owned()),
+            ("S3_SECRET_KEY", self.storage.secret_key().to_owned()),
+            ("JWT_ACCESS_KEYS", format!("test:{}", "a".repeat(32))),
+            ("JWT_REFRESH_KEY", "r".repeat(32)),
+            ("ENCRYPTION_KEY", "0f".repeat(32)),
+        ]
     }
 
     pub(crate) async fn practice(&self, name: &str, zone: Tz) -> Practice<'_> {
@@ -132,7 +155,8 @@ impl TestApi {
 
     /// Adds a member and signs them in.
     pub(crate) async fn member(&self, tenant: TenantId, email: &str, role: Role) -> Client<'_> {
-        let hash = HASH.get_or_init(async || hash_password(Secret::new(PASSWORD)).await.expect("a hash")).await;
+        let hash =
+            HASH.get_or_init(async || hash_password(Secret::new(PASSWORD)).await.expect("a hash")).await;
         let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
         let address = EmailAddress::parse(email).expect("an address");
         let name = FullName::parse(email.split('@').next().unwrap_or(email)).expect("a name");
@@ -165,7 +189,8 @@ impl TestApi {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Answer {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).timeout(Duration::from_secs(60));
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.base)).timeout(Duration::from_mins(1));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -181,29 +206,6 @@ impl TestApi {
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
         Answer { status, headers, body }
-    }
-}
-
-fn config(database: &TestDatabase, storage: &ObjectStore) -> ApiConfig {
-    ApiConfig {
-        listen: LOCAL,
-        cors_origins: vec!["https://app.example.fr".to_owned()],
-        database: DatabaseConfig { url: Secret::new(database.login_url()), max_connections: 12 },
-        storage: StorageConfig {
-            endpoint: storage.endpoint().parse().expect("a URL"),
-            region: "us-east-1".to_owned(),
-            bucket: "permanence".to_owned(),
-            access_key: storage.access_key().to_owned(),
-            secret_key: Secret::new(storage.secret_key()),
-        },
-        auth: AuthConfig {
-            access_keys: vec![SigningKey { kid: "test".to_owned(), secret: Secret::new("a".repeat(32)) }],
-            refresh_key: Secret::new("r".repeat(32)),
-            access_ttl: Duration::from_secs(15 * 60),
-            refresh_ttl: Duration::from_secs(7 * 86_400),
-            idle_timeout: Duration::from_secs(12 * 3_600),
-        },
-        encryption_key: Secret::new("0f".repeat(32)),
     }
 }
 

@@ -19,10 +19,11 @@ fn person(email: &str) -> Value {
 async fn mailed_token(api: &TestApi, tenant: TenantId) -> String {
     let hashes = TokenHashes::new(permanence_domain::config::Secret::new("r".repeat(32)));
     let mut tx = api.db.tenant(tenant, Actor::JOB).await.unwrap();
-    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM invitations WHERE status = 'pending' ORDER BY id DESC")
-        .fetch_one(tx.conn())
-        .await
-        .unwrap();
+    let id: uuid::Uuid =
+        sqlx::query_scalar("SELECT id FROM invitations WHERE status = 'pending' ORDER BY id DESC")
+            .fetch_one(tx.conn())
+            .await
+            .unwrap();
     let id = InvitationId(id);
     let InvitationStart::Send(draft) = begin_invitation(&mut tx, &hashes, id).await.unwrap() else {
         panic!("nothing to send");
@@ -51,7 +52,11 @@ async fn an_invited_person_chooses_a_password_and_signs_in() {
     assert_eq!(weak.body["errors"][0]["code"], "weak_password");
     assert_eq!(weak.body["errors"][0].get("read"), None, "a password is never shown");
     accept(&api, "made-up", PASSWORD).await.refused(422, "invalid_input");
-    accept(&api, &token, PASSWORD).await.expect(200);
+    let body = json!({ "token": token, "password": PASSWORD });
+    let keyed = [("idempotency-key", "accept")];
+    let path = "/api/v1/auth/accept-invitation";
+    let once = async || api.send(Method::POST, path, None, &keyed, Some(body.clone())).await.expect(200).body;
+    assert_eq!(once().await, once().await, "the same key, the same answer");
     accept(&api, &token, "Autrement1!").await.refused(422, "invalid_input");
     api.login("lea@lilas.example", PASSWORD, json!({})).await.expect(200);
 }
@@ -62,12 +67,12 @@ async fn an_open_invitation_ends_after_a_week_or_with_a_newer_one() {
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let id = practice.admin.post("/api/v1/users", person("lea@lilas.example")).await.expect(201).id();
     let first = mailed_token(&api, practice.tenant).await;
-    api.clock.advance(std::time::Duration::from_secs(60));
+    api.clock.advance(std::time::Duration::from_mins(1));
     let again = format!("/api/v1/users/{id}/invitations");
     practice.admin.post(&again, json!({})).await.expect(204);
     let second = mailed_token(&api, practice.tenant).await;
     accept(&api, &first, PASSWORD).await.refused(422, "invalid_input");
-    api.clock.advance(std::time::Duration::from_secs(7 * 86_400));
+    api.clock.advance(std::time::Duration::from_hours(168));
     accept(&api, &second, PASSWORD).await.refused(422, "invalid_input");
 }
 
@@ -76,7 +81,8 @@ async fn inviting_does_not_tell_whether_an_address_is_known_elsewhere() {
     let api = TestApi::start().await;
     let first = api.practice("Lilas", Tz::Europe__Paris).await;
     let second = api.practice("Port", Tz::Indian__Reunion).await;
-    let known = first.admin.post("/api/v1/users", person(&format!("assistant@{}", second.domain))).await.expect(201);
+    let known =
+        first.admin.post("/api/v1/users", person(&format!("assistant@{}", second.domain))).await.expect(201);
     let new = first.admin.post("/api/v1/users", person("new@lilas.example")).await.expect(201);
     let shape = |answer: &crate::support::Answer| {
         let mut body = answer.body.clone();
@@ -128,8 +134,16 @@ async fn a_tenant_keeps_an_administrator() {
     practice.admin.delete(&path).await.refused(409, "last_admin");
     let change = Some(json!({ "role": "nurse" }));
     let role = format!("{path}/role");
-    practice.admin.send(Method::PATCH, &role, &[("if-match", "1")], change.clone()).await.refused(409, "last_admin");
+    practice
+        .admin
+        .send(Method::PATCH, &role, &[("if-match", "1")], change.clone())
+        .await
+        .refused(409, "last_admin");
     api.member(practice.tenant, "second@lilas.example", Role::Admin).await;
-    practice.admin.send(Method::PATCH, &role, &[("if-match", "7")], change.clone()).await.refused(409, "version_conflict");
+    practice
+        .admin
+        .send(Method::PATCH, &role, &[("if-match", "7")], change.clone())
+        .await
+        .refused(409, "version_conflict");
     practice.admin.send(Method::PATCH, &role, &[("if-match", "1")], change).await.expect(200);
 }

@@ -1,6 +1,6 @@
 //! What a person at the terminal reads.
 
-use crate::demo::{self, PASSWORD};
+use crate::demo::{LOGIN, PASSWORD};
 
 /// Writes to the terminal.
 #[expect(clippy::print_stderr, reason = "this is the program's voice at a terminal, not its log")]
@@ -9,22 +9,24 @@ pub(crate) fn say(text: &str) {
 }
 
 /// Address, login and three commands to try.
-pub(crate) fn welcome(address: &str, mail: bool, demo: bool) -> String {
-    let mut text = format!(
-        "\nPermanence is ready at {address}\n  documentation  {address}/docs\n  health         {address}/health\n"
-    );
-    if mail {
-        text += &format!("  outbox         {address}/outbox   (mail and SMS that would have left)\n");
+pub(crate) fn welcome(address: &str, outbox: bool, demo: bool) -> String {
+    let mut parts = vec![format!(
+        "\nPermanence is ready at {address}\n  documentation  {address}/docs\n  health         {address}/health"
+    )];
+    if outbox {
+        parts.push(format!("  outbox         {address}/outbox   (mail and SMS that would have left)"));
     }
     if demo {
-        text += &format!(
-            "\nSign in as {login} with the password {PASSWORD}\n\n\
-             TOKEN=$(curl -s {address}/api/v1/auth/login -H 'Content-Type: application/json' \\\n    \
-             -d '{{\"email\":\"{login}\",\"password\":\"{PASSWORD}\"}}' | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')\n\
-             curl -s '{address}/api/v1/patients?search=helene' -H \"Authorization: Bearer $TOKEN\"\n\
-             curl -s '{address}/api/v1/appointments' -H \"Authorization: Bearer $TOKEN\"\n",
-            login = demo::LOGIN,
-        );
+        parts.push(format!(
+            r#"
+Sign in as {LOGIN} with the password {PASSWORD}
+
+TOKEN=$(curl -s {address}/api/v1/auth/login -H 'Content-Type: application/json' \
+    -d '{{"email":"{LOGIN}","password":"{PASSWORD}"}}' | sed 's/.*"access_token":"\([^"]*\).*/\1/')
+curl -s '{address}/api/v1/patients?search=helene' -H "Authorization: Bearer $TOKEN"
+curl -s '{address}/api/v1/appointments' -H "Authorization: Bearer $TOKEN""#
+        ));
     }
-    text + "\nCtrl-C ends it."
+    parts.push("\nCtrl-C ends it.".to_owned());
+    parts.join("\n")
 }

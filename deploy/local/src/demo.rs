@@ -65,13 +65,51 @@ const PRACTICES: [Practice; 2] = [
 ];
 
 const FIRST_NAMES: [&str; 20] = [
-    "Hélène", "Jules", "Inès", "Loïc", "Françoise", "Mehdi", "Chloé", "André", "Zoé", "Benoît", "Aïcha", "Gaël",
-    "Thérèse", "Noé", "Agnès", "Étienne", "Salomé", "Rémi", "Joëlle", "Maël",
+    "Hélène",
+    "Jules",
+    "Inès",
+    "Loïc",
+    "Françoise",
+    "Mehdi",
+    "Chloé",
+    "André",
+    "Zoé",
+    "Benoît",
+    "Aïcha",
+    "Gaël",
+    "Thérèse",
+    "Noé",
+    "Agnès",
+    "Étienne",
+    "Salomé",
+    "Rémi",
+    "Joëlle",
+    "Maël",
 ];
 const LAST_NAMES: [&str; 23] = [
-    "Garcia", "Lefèvre", "Nguyen", "Bénard", "Dupont", "Traoré", "Lemoine", "Grondin", "Müller", "Le Goff", "Ferreira",
-    "Chevalier", "Delaunay", "Rossi", "Hébert", "Fontaine", "Diallo", "Marchand", "Poirier", "Guérin", "Colin",
-    "Baptiste", "Noël",
+    "Garcia",
+    "Lefèvre",
+    "Nguyen",
+    "Bénard",
+    "Dupont",
+    "Traoré",
+    "Lemoine",
+    "Grondin",
+    "Müller",
+    "Le Goff",
+    "Ferreira",
+    "Chevalier",
+    "Delaunay",
+    "Rossi",
+    "Hébert",
+    "Fontaine",
+    "Diallo",
+    "Marchand",
+    "Poirier",
+    "Guérin",
+    "Colin",
+    "Baptiste",
+    "Noël",
 ];
 
 /// Makes what is not there yet, also after a start that was cut short.
@@ -107,7 +145,8 @@ async fn found(tx: &mut SystemTx, practice: &Practice) -> Result<TenantId, Failu
         address: Some(practice.address.to_owned()),
     };
     let tenant = create_tenant(tx, &new).await?;
-    let staff = [("admin", "Dominique Admin", Role::Admin), ("assistante", "Sophie Accueil", Role::Assistant)];
+    let staff =
+        [("admin", "Dominique Admin", Role::Admin), ("assistante", "Sophie Accueil", Role::Assistant)];
     let mut members: Vec<_> =
         staff.into_iter().map(|(local, name, role)| (local.to_owned(), name.to_owned(), role)).collect();
     for (first, last, ..) in practice.practitioners {
@@ -135,7 +174,10 @@ async fn fill(tx: &mut TenantTx, practice: &Practice) -> Result<(), Failure> {
             specialty: Some(read(Label::parse(specialty))?),
             rpps_number: Some(read(RppsNumber::parse(rpps))?),
             adeli_number: None,
-            user_id: members.iter().find(|member| member.full_name == format!("{first} {last}")).map(|m| m.id),
+            user_id: members
+                .iter()
+                .find(|member| member.full_name == format!("{first} {last}"))
+                .map(|m| m.id),
         };
         practitioners.push(people::add(tx, &new).await?.id);
     }
@@ -188,7 +230,8 @@ async fn agenda(
                 turn += 1;
                 match scheduling::book(tx, &new).await {
                     Ok(_) => {}
-                    Err(Error::Invalid(invalid)) if invalid.0.iter().all(|problem| problem.code == "past_time") => {}
+                    Err(Error::Invalid(invalid))
+                        if invalid.0.iter().all(|problem| problem.code == "past_time") => {}
                     Err(error) => return Err(error.into()),
                 }
             }

@@ -23,6 +23,7 @@ use crate::{
 const DATABASE: &str = "permanence";
 const LOGIN: &str = "permanence_login";
 const BUCKET: &str = "permanence";
+const MAIL_FROM: &str = "rappels@permanence.example";
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The parts that run in this process.
@@ -64,11 +65,15 @@ impl Parts {
             },
         )?;
         let mail = match &outbox {
-            Some(outbox) if env.get("SMTP_URL").is_none() => Some(MailServer::start(ANY_PORT, outbox.clone()).await?),
+            Some(outbox) if env.get("SMTP_URL").is_none() => {
+                Some(MailServer::start(ANY_PORT, outbox.clone()).await?)
+            }
             _ => None,
         };
         let sms = match &outbox {
-            Some(outbox) if env.get("SMS_PROVIDER").is_none() => Some(SmsServer::start(ANY_PORT, outbox.clone()).await?),
+            Some(outbox) if env.get("SMS_PROVIDER").is_none() => {
+                Some(SmsServer::start(ANY_PORT, outbox.clone()).await?)
+            }
             _ => None,
         };
         let parts = Self { postgres, outbox, storage, mail, sms };
@@ -95,7 +100,7 @@ impl Parts {
         if let Some(mail) = &self.mail {
             env.set_default("SMTP_URL", mail.url());
         }
-        env.set_default("MAIL_FROM", "rappels@permanence.example".to_owned());
+        env.set_default("MAIL_FROM", MAIL_FROM.to_owned());
         if let Some(sms) = &self.sms {
             let credentials = sms.credentials();
             env.set_default("SMS_PROVIDER", "ovh".to_owned());
@@ -129,6 +134,29 @@ impl Parts {
         }
         Ok(())
     }
+}
+
+/// Fills in what the embedded parts would tell, so that the rest of the settings can be checked before they start.
+pub(crate) fn imagine(env: &mut Env) {
+    let mut part = |replaced_by: &str, variables: &[(&str, &str)]| {
+        if env.get(replaced_by).is_none() {
+            for (name, value) in variables {
+                env.set_default(name, (*value).to_owned());
+            }
+        }
+    };
+    let (key, other_key) = ("0".repeat(64), "1".repeat(64));
+    part("DATABASE_URL", &[("DATABASE_OWNER_URL", "postgres://o@h/d"), ("DATABASE_URL", "postgres://l@h/d")]);
+    part(
+        "S3_ENDPOINT",
+        &[("S3_BUCKET", BUCKET), ("S3_ACCESS_KEY", "k"), ("S3_SECRET_KEY", "k"), ("S3_ENDPOINT", "http://h")],
+    );
+    part("SMTP_URL", &[("SMTP_URL", "smtp://h")]);
+    part("SMS_PROVIDER", &[("SMS_PROVIDER", "none")]);
+    part("MAIL_FROM", &[("MAIL_FROM", MAIL_FROM)]);
+    part("JWT_ACCESS_KEYS", &[("JWT_ACCESS_KEYS", &format!("k:{key}"))]);
+    part("JWT_REFRESH_KEY", &[("JWT_REFRESH_KEY", &other_key)]);
+    part("ENCRYPTION_KEY", &[("ENCRYPTION_KEY", &key)]);
 }
 
 /// Removes everything that a local platform kept; refused while one runs.

@@ -2,7 +2,6 @@
 
 use std::{path::Path, sync::Arc};
 
-use metrics_exporter_prometheus::PrometheusBuilder;
 use permanence_api::{App, bind, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::{SharedClock, SystemClock},
@@ -10,6 +9,7 @@ use permanence_domain::{
     db::Db,
     migrate::migrate,
     storage::Storage,
+    telemetry,
 };
 use permanence_queue::{Listener, Waker};
 use permanence_workers::{
@@ -23,7 +23,10 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, banner, demo, outbox, parts::Parts};
+use crate::{
+    Failure, banner, demo, outbox,
+    parts::{self, Parts},
+};
 
 /// Jobs that each pool performs at once.
 const CONCURRENCY: usize = 8;
@@ -61,13 +64,10 @@ fn configure(mut env: Env) -> Result<Config, Failure> {
 impl Platform {
     /// Starts everything; when it returns, the platform is ready.
     pub(crate) async fn start(folder: &Path, mut env: Env) -> Result<Self, Failure> {
-        let mut early = Env::default();
-        // The address first: a port in use is told before anything is started.
-        if let Some(listen) = env.get("LISTEN") {
-            early.set_default("LISTEN", listen.to_owned());
-        }
-        let listen = permanence_api::config::listen(&mut early);
-        let listener = bind(early.finish(listen)?).await?;
+        // All that can be told is told before anything is started: the settings, then a port in use.
+        let mut trial = env.clone();
+        parts::imagine(&mut trial);
+        let listener = bind(configure(trial)?.api.listen).await?;
         let parts = Parts::start(folder, &mut env).await?;
         let config = configure(env)?;
         migrate(&config.owner, &config.api.database.url).await?;
@@ -99,9 +99,9 @@ impl Platform {
             tasks.spawn(async move { Ok(process::perform(pool, registry).await?) });
         }
         let scheduled = schedule::run(db.clone(), shutdown.clone());
-        tasks.spawn(async move { scheduled.await });
+        tasks.spawn(scheduled);
 
-        let metrics = PrometheusBuilder::new().install_recorder()?;
+        let metrics = telemetry::prometheus()?.install_recorder()?;
         let app = App::new(&config.api, db.clone(), Some(metrics))?;
         let address = format!("http://{}", listener.local_addr()?);
         let mut routes = router(app);
@@ -109,7 +109,9 @@ impl Platform {
             routes = routes.merge(outbox::page(caught.clone()));
         }
         let ending = shutdown.clone();
-        tasks.spawn(async move { Ok(serve(listener, routes, async move { ending.cancelled().await }).await?) });
+        tasks.spawn(
+            async move { Ok(serve(listener, routes, async move { ending.cancelled().await }).await?) },
+        );
         Ok(Self { address, demo, parts, db, tasks, shutdown })
     }
 

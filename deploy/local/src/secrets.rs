@@ -1,8 +1,9 @@
 //! The keys of a local platform: made at the first start, kept in a file that only its owner reads.
 
 use std::{
+    fmt::Write as _,
     fs,
-    io::{self, Write},
+    io::{self, Write as _},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -25,9 +26,14 @@ pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut text = String::new();
             for (name, prefix) in KEYS {
-                text += &format!("{name}={prefix}{}\n", hex(&random_bytes::<32>()?));
+                writeln!(text, "{name}={prefix}{}", hex::encode(random_bytes::<32>()?))?;
             }
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())?;
+            fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(file)?
+                .write_all(text.as_bytes())?;
             Ok(parse(&text))
         }
         Err(error) => Err(format!("cannot read {}: {error}", file.display()).into()),
@@ -35,9 +41,8 @@ pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {
 }
 
 fn parse(text: &str) -> Vec<(String, String)> {
-    text.lines().filter_map(|line| line.split_once('=')).map(|(name, key)| (name.to_owned(), key.to_owned())).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, key)| (name.to_owned(), key.to_owned()))
+        .collect()
 }

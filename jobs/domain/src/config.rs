@@ -4,8 +4,11 @@
 use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
 
 use chrono_tz::Tz;
+use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use url::Url;
 use zeroize::Zeroize;
+
+use crate::error::Invalid;
 
 /// A value that must not be printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,13 +38,23 @@ impl Drop for Secret {
     }
 }
 
+/// A secret as it is presented: any text.
+impl Deserr<Invalid> for Secret {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        <String as Deserr<Invalid>>::deserialize_from_value(value, location).map(Self)
+    }
+}
+
 /// All that is wrong with the environment, a line each.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration has {} problem(s):\n  {}\nSee .env.example for every variable.", .0.len(), .0.join("\n  "))]
 pub struct ConfigError(pub Vec<String>);
 
 /// The environment being read, and the problems found so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Env {
     variables: HashMap<String, String>,
     problems: Vec<String>,
@@ -76,7 +89,12 @@ impl Env {
     }
 
     /// A variable that must be there. `None` means that a problem was noted.
-    pub fn required<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub fn required<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         self.read(name, expected, parse).or_else(|| {
             if self.get(name).is_none() {
                 self.problem(name, "nothing", expected);
@@ -97,7 +115,12 @@ impl Env {
     }
 
     /// A variable that must be there and is not shown when it is wrong.
-    pub fn secret(&mut self, name: &str, expected: &str, accept: impl FnOnce(&str) -> bool) -> Option<Secret> {
+    pub fn secret(
+        &mut self,
+        name: &str,
+        expected: &str,
+        accept: impl FnOnce(&str) -> bool,
+    ) -> Option<Secret> {
         let Some(value) = self.get(name).map(Secret::new) else {
             self.problem(name, "nothing", expected);
             return None;
@@ -270,7 +293,8 @@ impl AuthConfig {
         let minutes = |count: u64| Duration::from_secs(count * 60);
         let access_ttl = env.or("JWT_ACCESS_TTL", minutes(15), "a duration such as 15m", duration);
         let refresh_ttl = env.or("JWT_REFRESH_TTL", minutes(7 * 24 * 60), "a duration such as 7d", duration);
-        let idle_timeout = env.or("SESSION_IDLE_TIMEOUT", minutes(12 * 60), "a duration such as 12h", duration);
+        let idle_timeout =
+            env.or("SESSION_IDLE_TIMEOUT", minutes(12 * 60), "a duration such as 12h", duration);
         Some(Self {
             access_keys: access_keys?,
             refresh_key: refresh?,
@@ -346,13 +370,16 @@ mod tests {
         let keys = format!("k1:{same}");
         let mut env = env(&[("JWT_ACCESS_KEYS", &keys), ("JWT_REFRESH_KEY", same)]);
         let auth = AuthConfig::read(&mut env);
-        assert!(env.finish(auth).unwrap_err().0[0].starts_with("JWT_REFRESH_KEY: read a key that is in JWT_ACCESS_KEYS"));
+        assert!(
+            env.finish(auth).unwrap_err().0[0]
+                .starts_with("JWT_REFRESH_KEY: read a key that is in JWT_ACCESS_KEYS")
+        );
     }
 
     #[test]
     fn durations_carry_their_unit() {
         assert_eq!(duration("90s"), Some(Duration::from_secs(90)));
-        assert_eq!(duration("7d"), Some(Duration::from_secs(604_800)));
+        assert_eq!(duration("7d"), Some(Duration::from_hours(168)));
         for bad in ["", "15", "m", "-1s", "1.5h", "1y"] {
             assert_eq!(duration(bad), None, "{bad}");
         }

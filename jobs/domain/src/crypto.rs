@@ -68,7 +68,8 @@ impl Sealer {
 
     /// Opens what [`Sealer::seal`] made; a changed byte or another context is an error.
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-        let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or_else(|| Error::internal("sealed text is cut"))?;
+        let (nonce, body) =
+            sealed.split_first_chunk::<NONCE>().ok_or_else(|| Error::internal("sealed text is cut"))?;
         self.0
             .decrypt(&Nonce::from(*nonce), Payload { msg: body, aad: context })
             .map_err(|_| Error::internal("sealed text does not open"))
@@ -134,7 +135,9 @@ pub async fn check_password(password: Secret, hash: Option<String>) -> Result<Pa
             Ok(false) | Err(_) => PasswordCheck::Wrong,
         },
         Some(hash) => match PasswordHash::new(&hash) {
-            Ok(parsed) if ARGON.verify_password(password.expose().as_bytes(), &parsed).is_ok() => PasswordCheck::Right,
+            Ok(parsed) if ARGON.verify_password(password.expose().as_bytes(), &parsed).is_ok() => {
+                PasswordCheck::Right
+            }
             _ => PasswordCheck::Wrong,
         },
     })

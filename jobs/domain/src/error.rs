@@ -77,14 +77,15 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
-                Self::Unavailable { what: "database", source: error.into() }
-            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Tls(_) => Self::Unavailable { what: "database", source: error.into() },
             // 57P0x: the server is shutting down or starting; 08xxx: the connection broke; 53300: too many clients.
             sqlx::Error::Database(cause)
-                if cause
-                    .code()
-                    .is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code == "53300") =>
+                if cause.code().is_some_and(|code| {
+                    code.starts_with("57P") || code.starts_with("08") || code == "53300"
+                }) =>
             {
                 Self::Unavailable { what: "database", source: error.into() }
             }
@@ -214,7 +215,11 @@ impl MergeWithError<Self> for Invalid {
 
 /// A value that is well formed and breaks a rule: the location is known only where the value is merged.
 impl MergeWithError<Problem> for Invalid {
-    fn merge(own: Option<Self>, mut other: Problem, location: ValuePointerRef<'_>) -> ControlFlow<Self, Self> {
+    fn merge(
+        own: Option<Self>,
+        mut other: Problem,
+        location: ValuePointerRef<'_>,
+    ) -> ControlFlow<Self, Self> {
         other.field = field_at(location);
         Self::merge(own, Self(vec![other]), location)
     }
@@ -237,7 +242,8 @@ impl DeserializeError for Invalid {
                 format!("one of the fields {}", accepted.join(", ")),
             ),
             ErrorKind::UnknownValue { value, accepted } => {
-                Problem::new(field_at(location), "unknown_value", format!("one of {}", accepted.join(", "))).read(value)
+                Problem::new(field_at(location), "unknown_value", format!("one of {}", accepted.join(", ")))
+                    .read(value)
             }
             ErrorKind::BadSequenceLen { expected, .. } => {
                 Problem::new(field_at(location), "wrong_length", format!("{expected} elements"))

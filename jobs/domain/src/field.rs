@@ -57,8 +57,12 @@ macro_rules! text_field {
 fn trimmed(text: &str, max: usize) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
-        return Err(Problem::new("", "not_a_text", format!("1 to {max} characters, none of them a control character"))
-            .read(text));
+        return Err(Problem::new(
+            "",
+            "not_a_text",
+            format!("1 to {max} characters, none of them a control character"),
+        )
+        .read(text));
     }
     Ok(text.to_owned())
 }
@@ -110,8 +114,9 @@ impl Phone {
     /// Whether the number can receive an SMS: mobile, or of a plan that does not tell.
     pub fn receives_sms(&self) -> bool {
         use phonenumber::Type::{FixedLineOrMobile, Mobile};
-        phonenumber::parse(None, &self.0)
-            .is_ok_and(|number| matches!(number.number_type(&phonenumber::metadata::DATABASE), Mobile | FixedLineOrMobile))
+        phonenumber::parse(None, &self.0).is_ok_and(|number| {
+            matches!(number.number_type(&phonenumber::metadata::DATABASE), Mobile | FixedLineOrMobile)
+        })
     }
 }
 
@@ -124,7 +129,13 @@ text_field!(
     AdeliNumber, "759312345", |text| digits(text, 9, false, "not_an_adeli", "9 digits")
 );
 
-fn digits(text: &str, length: usize, check: bool, code: &'static str, expected: &str) -> Result<String, Problem> {
+fn digits(
+    text: &str,
+    length: usize,
+    check: bool,
+    code: &'static str,
+    expected: &str,
+) -> Result<String, Problem> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let well_formed = compact.len() == length && compact.bytes().all(|b| b.is_ascii_digit());
     if well_formed && (!check || luhn(&compact)) {
@@ -149,7 +160,7 @@ fn luhn(digits: &str) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// A calendar day, `YYYY-MM-DD`.
@@ -167,7 +178,10 @@ impl Day {
 }
 
 impl Deserr<Invalid> for Day {
-    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_>) -> Result<Self, Invalid> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
         from_text(value, location, Self::parse)
     }
 }
@@ -204,14 +218,27 @@ impl Moment {
 }
 
 impl Deserr<Invalid> for Moment {
-    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_>) -> Result<Self, Invalid> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
         from_text(value, location, Self::parse)
     }
 }
 
 /// The language that a person is written to in.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Deserr, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Deserr,
+    serde::Serialize,
+    serde::Deserialize,
+    sqlx::Type,
+    utoipa::ToSchema,
 )]
 #[deserr(rename_all = lowercase)]
 #[serde(rename_all = "lowercase")]

@@ -90,19 +90,24 @@ pub async fn claim(
     if !crypto::same(&earlier.fingerprint, &request.fingerprint) {
         return Err(Error::KeyReused);
     }
-    let (Some(status), Some(sealed)) = (earlier.status, earlier.sealed_body) else {
+    let (Some(status), Some(body)) = (earlier.status, earlier.sealed_body) else {
         return Err(Error::internal("an idempotency key was committed without its answer"));
     };
     Ok(Some(StoredAnswer {
         status: u16::try_from(status).map_err(Error::internal)?,
         location: earlier.location,
-        body: sealer.open(&context(request), &sealed)?,
+        body: sealer.open(&context(request), &body)?,
     }))
 }
 
 /// Stores the answer beside its claim, in the same transaction.
-pub async fn store(conn: &mut PgConnection, sealer: &Sealer, request: &Keyed, answer: &StoredAnswer) -> Result<()> {
-    let sealed = sealer.seal(&context(request), &answer.body)?;
+pub async fn store(
+    conn: &mut PgConnection,
+    sealer: &Sealer,
+    request: &Keyed,
+    answer: &StoredAnswer,
+) -> Result<()> {
+    let body = sealer.seal(&context(request), &answer.body)?;
     let stored = sqlx::query!(
         "UPDATE idempotency_keys SET status = $4, location = $5, sealed_body = $6
          WHERE tenant_id = $1 AND principal_id = $2 AND key = $3",
@@ -111,7 +116,7 @@ pub async fn store(conn: &mut PgConnection, sealer: &Sealer, request: &Keyed, an
         request.key,
         i16::try_from(answer.status).map_err(Error::internal)?,
         answer.location,
-        sealed,
+        body,
     )
     .execute(conn)
     .await?;
@@ -121,7 +126,8 @@ pub async fn store(conn: &mut PgConnection, sealer: &Sealer, request: &Keyed, an
 /// Forgets answers older than [`KEPT_FOR`]; gives how many.
 pub async fn purge(tx: &mut SystemTx) -> Result<u64> {
     let before = tx.now() - KEPT_FOR;
-    let gone = sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < $1", before).execute(tx.conn()).await?;
+    let gone =
+        sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < $1", before).execute(tx.conn()).await?;
     Ok(gone.rows_affected())
 }
 

@@ -1,6 +1,8 @@
 //! Bringing a database up to this version, as its owner; and the login role, which can do nothing by itself.
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
+};
 use url::Url;
 
 use crate::{

@@ -9,7 +9,7 @@ use crate::{
     field::from_text,
 };
 
-/// Which page of a list.
+/// Which page of a list. A query with more parameters repeats these two: the reader of queries flattens nothing.
 #[derive(Debug, Clone, Copy, Default, Deserr, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[deserr(error = Invalid, deny_unknown_fields)]
@@ -47,13 +47,14 @@ impl<const DEFAULT: u32, const MAX: u32> Default for Count<DEFAULT, MAX> {
 }
 
 impl<const DEFAULT: u32, const MAX: u32> Deserr<Invalid> for Count<DEFAULT, MAX> {
-    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_>) -> Result<Self, Invalid> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
         from_text(value, location, |text| {
-            text.parse()
-                .ok()
-                .filter(|count| (1..=MAX).contains(count))
-                .map(Self)
-                .ok_or_else(|| Problem::new("", "not_a_count", format!("a whole number from 1 to {MAX}")).read(text))
+            text.parse().ok().filter(|count| (1..=MAX).contains(count)).map(Self).ok_or_else(|| {
+                Problem::new("", "not_a_count", format!("a whole number from 1 to {MAX}")).read(text)
+            })
         })
     }
 }

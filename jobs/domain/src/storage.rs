@@ -56,7 +56,8 @@ impl Storage {
         match self.client.create_bucket().bucket(&self.bucket).send().await {
             Ok(_) => Ok(()),
             Err(SdkError::ServiceError(refused))
-                if refused.err().is_bucket_already_owned_by_you() || refused.err().is_bucket_already_exists() =>
+                if refused.err().is_bucket_already_owned_by_you()
+                    || refused.err().is_bucket_already_exists() =>
             {
                 Ok(())
             }
@@ -66,7 +67,13 @@ impl Storage {
 
     /// Whether the bucket answers.
     pub async fn ping(&self) -> Result<()> {
-        self.client.head_bucket().bucket(&self.bucket).send().await.map(drop).map_err(|error| unavailable(&error))
+        self.client
+            .head_bucket()
+            .bucket(&self.bucket)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| unavailable(&error))
     }
 }
 

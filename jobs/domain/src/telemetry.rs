@@ -1,5 +1,7 @@
-//! Logs as JSON lines on standard error, with request and job ids and no personal data (docs/LOGGING.md).
+//! Logs as JSON lines on standard error, with request and job ids and no personal data; metrics for Prometheus
+//! (docs/LOGGING.md).
 
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How log lines look.
@@ -14,15 +16,34 @@ pub enum LogFormat {
 /// Starts logging; `RUST_LOG` chooses what, `info` where it is absent. A second call changes nothing.
 pub fn init(format: LogFormat) {
     // Statements are logged by sqlx with their text only, and only slow ones at this level.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,apalis=warn,s3s=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,apalis=warn,s3s=warn"));
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
         LogFormat::Json => registry
-            .with(fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false).with_writer(std::io::stderr))
+            .with(
+                fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false)
+                    .with_writer(std::io::stderr),
+            )
             .try_init(),
-        LogFormat::Text => registry.with(fmt::layer().compact().with_target(false).with_writer(std::io::stderr)).try_init(),
+        LogFormat::Text => {
+            registry.with(fmt::layer().compact().with_target(false).with_writer(std::io::stderr)).try_init()
+        }
     };
     if let Err(error) = started {
         tracing::debug!(%error, "logging was started before");
     }
+}
+
+/// Upper bounds of the histograms, seconds: from a cached read to a job of a minute. Buckets add up across processes,
+/// quantiles do not.
+const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
+
+/// The recorder of this process's metrics, to be installed with or without a listener.
+pub fn prometheus() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new().set_buckets(&SECONDS)
 }

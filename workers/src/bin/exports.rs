@@ -1,5 +1,6 @@
 //! Writes exports: performs the jobs of the queue `exports`.
 
-fn main() -> std::process::ExitCode {
-    permanence_workers::process::pool("exports")
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    permanence_workers::process::pool("exports").await
 }

@@ -1,5 +1,6 @@
 //! Makes invoices: performs the jobs of the queue `invoices`.
 
-fn main() -> std::process::ExitCode {
-    permanence_workers::process::pool("invoices")
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    permanence_workers::process::pool("invoices").await
 }

@@ -1,5 +1,6 @@
 //! Erases and forgets: performs the jobs of the queue `privacy`.
 
-fn main() -> std::process::ExitCode {
-    permanence_workers::process::pool("privacy")
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    permanence_workers::process::pool("privacy").await
 }

@@ -1,5 +1,6 @@
 //! Queues what the cron table says, each due time once, however many schedulers run.
 
-fn main() -> std::process::ExitCode {
-    permanence_workers::process::scheduler()
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    permanence_workers::process::scheduler().await
 }

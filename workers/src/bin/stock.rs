@@ -1,5 +1,6 @@
 //! Watches the stock: performs the jobs of the queue `stock`.
 
-fn main() -> std::process::ExitCode {
-    permanence_workers::process::pool("stock")
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    permanence_workers::process::pool("stock").await
 }

@@ -1,5 +1,6 @@
 //! Refreshes views: performs the jobs of the queue `views`.
 
-fn main() -> std::process::ExitCode {
-    permanence_workers::process::pool("views")
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    permanence_workers::process::pool("views").await
 }

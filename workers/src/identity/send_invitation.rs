@@ -24,7 +24,10 @@ impl Perform for SendInvitation {
             InvitationStart::Settled => Ok(Outcome::Done(None)),
             InvitationStart::Uncertain => {
                 end(self.invitation_id, "uncertain", Some("worker_lost"), run, services).await?;
-                Ok(Outcome::Discard(Failure::new("uncertain", "an earlier attempt may have sent it: invite again")))
+                Ok(Outcome::Discard(Failure::new(
+                    "uncertain",
+                    "an earlier attempt may have sent it: invite again",
+                )))
             }
             InvitationStart::Send(draft) => {
                 let sent = send(self.invitation_id, &draft, messaging, services.db.clock().now()).await;
@@ -34,11 +37,18 @@ impl Perform for SendInvitation {
     }
 }
 
-async fn note(id: InvitationId, sent: Result<Receipt, SendError>, run: Run, services: &Services) -> Result<Outcome> {
+async fn note(
+    id: InvitationId,
+    sent: Result<Receipt, SendError>,
+    run: Run,
+    services: &Services,
+) -> Result<Outcome> {
     let refused = |code: &str| Failure::new(code.to_owned(), "the mail server did not take the invitation");
     let (status, outcome) = match &sent {
         Ok(_) => ("sent", Outcome::Done(None)),
-        Err(SendError::Temporary { code, .. }) if !run.last_attempt => ("pending", Outcome::Retry(refused(code))),
+        Err(SendError::Temporary { code, .. }) if !run.last_attempt => {
+            ("pending", Outcome::Retry(refused(code)))
+        }
         Err(SendError::Temporary { code, .. } | SendError::Permanent { code }) => {
             ("failed", Outcome::Discard(refused(code)))
         }
@@ -48,7 +58,13 @@ async fn note(id: InvitationId, sent: Result<Receipt, SendError>, run: Run, serv
     Ok(outcome)
 }
 
-async fn end(id: InvitationId, status: &str, code: Option<&str>, run: Run, services: &Services) -> Result<()> {
+async fn end(
+    id: InvitationId,
+    status: &str,
+    code: Option<&str>,
+    run: Run,
+    services: &Services,
+) -> Result<()> {
     let mut tx = run.begin(services).await?;
     end_invitation(&mut tx, id, status, code).await?;
     tx.commit().await

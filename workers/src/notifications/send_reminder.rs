@@ -4,7 +4,8 @@ use permanence_domain::{
     error::Result,
     ids::ReminderId,
     notifications::{
-        Channel, ReminderEnd, ReminderMessage, ReminderStart, begin_reminder, end_reminder, jobs::SendReminder,
+        Channel, ReminderEnd, ReminderMessage, ReminderStart, begin_reminder, end_reminder,
+        jobs::SendReminder,
     },
 };
 use permanence_queue::Failure;
@@ -38,7 +39,12 @@ fn parked(why: &str) -> Outcome {
 }
 
 /// Notes what became of the message, whoever holds the job by now: it is a fact.
-async fn note(id: ReminderId, sent: Result<Receipt, SendError>, run: Run, services: &Services) -> Result<Outcome> {
+async fn note(
+    id: ReminderId,
+    sent: Result<Receipt, SendError>,
+    run: Run,
+    services: &Services,
+) -> Result<Outcome> {
     let (end, outcome) = match &sent {
         Ok(receipt) => {
             let end = ReminderEnd::Sent { provider: receipt.provider, message_id: &receipt.message_id };
@@ -52,7 +58,9 @@ async fn note(id: ReminderId, sent: Result<Receipt, SendError>, run: Run, servic
             (ReminderEnd::Retry { code }, wait.unwrap_or_else(|| Outcome::Retry(refused(code))))
         }
         Err(SendError::Permanent { code }) => (ReminderEnd::Failed { code }, Outcome::Discard(refused(code))),
-        Err(SendError::Uncertain { code }) => (ReminderEnd::Uncertain { code }, parked("the provider gave no answer")),
+        Err(SendError::Uncertain { code }) => {
+            (ReminderEnd::Uncertain { code }, parked("the provider gave no answer"))
+        }
     };
     let mut tx = run.begin(services).await?;
     end_reminder(&mut tx, id, end).await?;
@@ -80,14 +88,14 @@ async fn send(
     };
     match message.channel {
         Channel::Email => {
-            let content = reminder_email(&context);
+            let mail = reminder_email(&context);
             let email = Email {
                 to: message.to.clone(),
                 to_name: None,
                 from_name: Some(message.practice_name.clone()),
-                subject: content.subject,
-                text: content.text,
-                html: Some(content.html),
+                subject: mail.subject,
+                text: mail.text,
+                html: Some(mail.html),
                 message_id: messaging.smtp.message_id(message.id.0),
                 date: now,
                 headers: Vec::new(),

@@ -106,10 +106,10 @@ impl SmsServer {
         Ok(Self { listener, faults, credentials, hanging: hanging.drop_guard() })
     }
 
-    /// Returns the base address, which takes the place of `https://eu.api.ovh.com/1.0`.
+    /// Returns the base address, which takes the place of `https://eu.api.ovh.com`.
     #[must_use]
     pub fn ovh_url(&self) -> String {
-        format!("http://{}/1.0", self.addr())
+        format!("http://{}", self.addr())
     }
 
     /// Returns the base address, which takes the place of `https://api.twilio.com`.

@@ -35,8 +35,8 @@ async fn ovh(
     path: &str,
     body: &str,
 ) -> reqwest::Result<Response> {
-    let time = client.get(format!("{}/auth/time", server.ovh_url())).send().await?.text().await?;
-    let url = format!("{}{path}", server.ovh_url());
+    let time = client.get(format!("{}/1.0/auth/time", server.ovh_url())).send().await?.text().await?;
+    let url = format!("{}/1.0{path}", server.ovh_url());
     client
         .request(method.parse().unwrap(), &url)
         .header("X-Ovh-Application", &server.credentials().ovh_application_key)
@@ -100,7 +100,7 @@ async fn a_signed_call_sends_and_can_be_looked_up_by_its_tag() {
 #[tokio::test]
 async fn a_wrong_signature_is_refused() {
     let (server, outbox, client) = start().await;
-    let url = format!("{}/sms/sms-pe12345-1/jobs", server.ovh_url());
+    let url = format!("{}/1.0/sms/sms-pe12345-1/jobs", server.ovh_url());
     let answer = client
         .post(&url)
         .header("X-Ovh-Application", &server.credentials().ovh_application_key)

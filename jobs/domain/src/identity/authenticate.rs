@@ -8,7 +8,7 @@ use crate::{
     config::Secret,
     crypto::{self, PasswordCheck},
     db::{Actor, Db},
-    error::{Error, Invalid, Problem, Result},
+    error::{Error, Invalid, Result},
     ids::{TenantId, UserId},
 };
 
@@ -21,7 +21,6 @@ pub struct SignIn {
     pub email: String,
     /// The user's password.
     #[schema(format = Password)]
-    #[deserr(try_from(String) = secret -> Problem)]
     #[schema(value_type = String)]
     pub password: Secret,
     /// The tenant to work in; by default the one that the user joined first.
@@ -29,18 +28,14 @@ pub struct SignIn {
     pub tenant_id: Option<TenantId>,
 }
 
-/// A password as it is presented: any text.
-pub(super) fn secret(text: String) -> Result<Secret, Problem> {
-    Ok(Secret::new(text))
-}
-
 /// Checks address and password, outside any transaction because hashing takes a while. The answer and its delay are
 /// the same whether the address is unknown or the password wrong.
 pub async fn authenticate(db: &Db, actor: Actor, email: &str, password: &Secret) -> Result<UserId> {
     let mut tx = db.system(actor).await?;
-    let user = sqlx::query!("SELECT id, password_hash FROM users WHERE email = $1", email.trim().to_lowercase())
-        .fetch_optional(tx.conn())
-        .await?;
+    let user =
+        sqlx::query!("SELECT id, password_hash FROM users WHERE email = $1", email.trim().to_lowercase())
+            .fetch_optional(tx.conn())
+            .await?;
     tx.rollback().await?;
 
     let (id, hash) = user.map_or((None, None), |user| (Some(UserId(user.id)), user.password_hash));

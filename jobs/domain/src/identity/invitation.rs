@@ -11,10 +11,10 @@ use crate::{
     audit,
     config::Secret,
     crypto::{self, PasswordCheck},
-    db::{Actor, Db, TenantTx},
-    error::{Error, Invalid, Problem, Result},
+    db::{SystemTx, TenantTx},
+    error::{Error, Invalid, Result},
     field::Language,
-    ids::{InvitationId, UserId},
+    ids::{InvitationId, TenantId, UserId},
 };
 
 const VALID_FOR: Duration = Duration::days(7);
@@ -24,7 +24,6 @@ const VALID_FOR: Duration = Duration::days(7);
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub struct AcceptInvitation {
     /// The token of the mail.
-    #[deserr(try_from(String) = super::authenticate::secret -> Problem)]
     #[schema(value_type = String)]
     pub token: Secret,
     /// The password: chosen now, or the present one of a person who works with another tenant already.
@@ -100,7 +99,11 @@ pub async fn resend_invitation(tx: &mut TenantTx, user: UserId) -> Result<()> {
 }
 
 /// Notes the intent to send, with a fresh token of which only the hash is kept.
-pub async fn begin_invitation(tx: &mut TenantTx, hashes: &TokenHashes, id: InvitationId) -> Result<InvitationStart> {
+pub async fn begin_invitation(
+    tx: &mut TenantTx,
+    hashes: &TokenHashes,
+    id: InvitationId,
+) -> Result<InvitationStart> {
     let now = tx.now();
     let Some(row) = sqlx::query!(
         r#"SELECT i.status, i.expires_at, u.email, m.full_name, t.name AS tenant_name, t.time_zone,
@@ -144,7 +147,12 @@ pub async fn begin_invitation(tx: &mut TenantTx, hashes: &TokenHashes, id: Invit
 }
 
 /// Notes how the sending ended: `sent`, `pending` (certainly not taken, to be tried again), `failed` or `uncertain`.
-pub async fn end_invitation(tx: &mut TenantTx, id: InvitationId, status: &str, code: Option<&str>) -> Result<()> {
+pub async fn end_invitation(
+    tx: &mut TenantTx,
+    id: InvitationId,
+    status: &str,
+    code: Option<&str>,
+) -> Result<()> {
     sqlx::query!(
         "UPDATE invitations SET status = $3, failure_code = $4
          WHERE tenant_id = $1 AND id = $2 AND status = 'sending'",
@@ -160,60 +168,57 @@ pub async fn end_invitation(tx: &mut TenantTx, id: InvitationId, status: &str, c
 
 /// Accepts an invitation. A new identity gets its password by it; an existing one must give the one it has, so that
 /// whoever reads the mail of another cannot take their account over.
-pub async fn accept_invitation(db: &Db, actor: Actor, tokens: &Tokens, answer: &AcceptInvitation) -> Result<UserId> {
+pub async fn accept_invitation(
+    tx: &mut SystemTx,
+    tokens: &Tokens,
+    answer: &AcceptInvitation,
+) -> Result<UserId> {
     let hash = tokens.hashes.invitation(answer.token.expose())?;
-    let mut tx = db.system(actor).await?;
     let now = tx.now();
+    // Locked: of two answers at once the second finds the invitation accepted.
     let row = sqlx::query!(
         r#"SELECT i.tenant_id, i.id, i.user_id, u.password_hash
            FROM invitations i JOIN users u ON u.id = i.user_id
-           WHERE i.token_hash = $1 AND i.expires_at > $2 AND i.status <> 'accepted'"#,
+           WHERE i.token_hash = $1 AND i.expires_at > $2 AND i.status <> 'accepted' FOR UPDATE"#,
         hash,
         now
     )
     .fetch_optional(tx.conn())
-    .await?;
-    tx.rollback().await?;
-    let row = row.ok_or_else(|| Error::invalid("token", "invalid_token", "the token of an open invitation"))?;
-
-    let password = answer.password.secret();
-    let new_hash = if row.password_hash.is_none() {
-        Some(crypto::hash_password(password).await?)
-    } else if crypto::check_password(password, row.password_hash.clone()).await? == PasswordCheck::Wrong {
-        return Err(Error::Unauthenticated("wrong_credentials"));
-    } else {
-        None
-    };
-
-    let mut tx = db.system(actor).await?;
-    let accepted = sqlx::query!(
-        "UPDATE invitations SET status = 'accepted' WHERE token_hash = $1 AND status <> 'accepted'",
-        hash
+    .await?
+    .ok_or_else(|| Error::invalid("token", "invalid_token", "the token of an open invitation"))?;
+    let user = UserId(row.user_id);
+    match row.password_hash {
+        None => set_password(tx, user, answer.password.secret()).await?,
+        Some(known) => {
+            if crypto::check_password(answer.password.secret(), Some(known)).await? == PasswordCheck::Wrong {
+                return Err(Error::Unauthenticated("wrong_credentials"));
+            }
+        }
+    }
+    sqlx::query!(
+        "UPDATE invitations SET status = 'accepted' WHERE tenant_id = $1 AND id = $2",
+        row.tenant_id,
+        row.id
     )
     .execute(tx.conn())
     .await?;
-    if accepted.rows_affected() == 0 {
-        return Err(Error::invalid("token", "invalid_token", "the token of an open invitation"));
-    }
-    if let Some(new_hash) = new_hash {
-        sqlx::query!(
-            "UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash IS NULL",
-            row.user_id,
-            new_hash
-        )
-        .execute(tx.conn())
-        .await?;
-    }
     sqlx::query!(
         "UPDATE memberships SET accepted_at = COALESCE(accepted_at, $3) WHERE tenant_id = $1 AND user_id = $2",
         row.tenant_id,
-        row.user_id,
+        user.0,
         now,
     )
     .execute(tx.conn())
     .await?;
-    let tenant = Some(crate::ids::TenantId(row.tenant_id));
-    audit::record_system(&mut tx, tenant, "user.accept_invitation", "user", Some(row.user_id)).await?;
-    tx.commit().await?;
-    Ok(UserId(row.user_id))
+    let tenant = Some(TenantId(row.tenant_id));
+    audit::record_system(tx, tenant, "user.accept_invitation", "user", Some(user.0)).await?;
+    Ok(user)
+}
+
+async fn set_password(tx: &mut SystemTx, user: UserId, password: Secret) -> Result<()> {
+    let hash = crypto::hash_password(password).await?;
+    sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", user.0, hash)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
 }

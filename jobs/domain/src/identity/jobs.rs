@@ -17,5 +17,5 @@ pub struct SendInvitation {
 impl Job for SendInvitation {
     const KIND: &'static str = "identity.send_invitation";
     const QUEUE: &'static str = "reminders";
-    const TIMEOUT: Duration = Duration::from_secs(180);
+    const TIMEOUT: Duration = Duration::from_mins(3);
 }

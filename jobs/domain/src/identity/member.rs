@@ -58,7 +58,8 @@ pub struct Member {
 /// whether or not the address was known to the platform.
 pub async fn invite(tx: &mut TenantTx, new: &NewMember) -> Result<Member> {
     let (tenant, now) = (tx.tenant(), tx.now());
-    let kind = sqlx::query_scalar!("SELECT kind FROM tenants WHERE id = $1", tenant.0).fetch_one(tx.conn()).await?;
+    let kind =
+        sqlx::query_scalar!("SELECT kind FROM tenants WHERE id = $1", tenant.0).fetch_one(tx.conn()).await?;
     if !new.role.fits(&kind) {
         return Err(Error::invalid("role", "wrong_role", format!("a role that exists in a {kind}")));
     }
@@ -109,9 +110,10 @@ pub async fn get_member(tx: &mut TenantTx, id: UserId) -> Result<Member> {
 /// The members, by name.
 pub async fn list_members(tx: &mut TenantTx, page: PageQuery) -> Result<Page<Member>> {
     let tenant = tx.tenant();
-    let total = sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM memberships WHERE tenant_id = $1"#, tenant.0)
-        .fetch_one(tx.conn())
-        .await?;
+    let total =
+        sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM memberships WHERE tenant_id = $1"#, tenant.0)
+            .fetch_one(tx.conn())
+            .await?;
     let items = sqlx::query_as!(
         Member,
         r#"SELECT u.id AS "id: UserId", u.email, m.full_name, m.role AS "role: Role", m.created_at, m.accepted_at,
@@ -134,7 +136,9 @@ pub async fn change_role(tx: &mut TenantTx, id: UserId, version: i32, change: &C
     if member.version != version {
         return Err(Error::Changed("user"));
     }
-    let kind = sqlx::query_scalar!("SELECT kind FROM tenants WHERE id = $1", tx.tenant().0).fetch_one(tx.conn()).await?;
+    let kind = sqlx::query_scalar!("SELECT kind FROM tenants WHERE id = $1", tx.tenant().0)
+        .fetch_one(tx.conn())
+        .await?;
     if !change.role.fits(&kind) {
         return Err(Error::invalid("role", "wrong_role", format!("a role that exists in a {kind}")));
     }

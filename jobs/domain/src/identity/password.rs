@@ -37,7 +37,10 @@ impl Password {
 }
 
 impl Deserr<Invalid> for Password {
-    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_>) -> Result<Self, Invalid> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
         from_text(value, location, Self::parse)
     }
 }

@@ -67,21 +67,39 @@ impl Role {
     /// What the role may do.
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsRead, AppointmentsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, RecordsRead,
-            RecordsWrite, UsersRead, UsersWrite,
+            AppointmentsRead, AppointmentsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
+            RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
-                PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, AppointmentsRead, AppointmentsWrite,
-                UsersRead, UsersWrite,
+                PatientsRead,
+                PatientsWrite,
+                PracticeRead,
+                PracticeWrite,
+                AppointmentsRead,
+                AppointmentsWrite,
+                UsersRead,
+                UsersWrite,
             ],
             Self::Practitioner => &[
-                PatientsRead, PatientsWrite, PracticeRead, AppointmentsRead, AppointmentsWrite, RecordsRead,
-                RecordsWrite, UsersRead,
+                PatientsRead,
+                PatientsWrite,
+                PracticeRead,
+                AppointmentsRead,
+                AppointmentsWrite,
+                RecordsRead,
+                RecordsWrite,
+                UsersRead,
             ],
             Self::Nurse => &[PatientsRead, PatientsWrite, PracticeRead, AppointmentsRead, RecordsRead],
             Self::Assistant => &[
-                PatientsRead, PatientsWrite, PracticeRead, AppointmentsRead, AppointmentsWrite, RecordsRead, UsersRead,
+                PatientsRead,
+                PatientsWrite,
+                PracticeRead,
+                AppointmentsRead,
+                AppointmentsWrite,
+                RecordsRead,
+                UsersRead,
             ],
             Self::HrAdmin => &[UsersRead, UsersWrite],
             Self::Employee => &[],

@@ -12,7 +12,7 @@ use crate::{
     config::Secret,
     crypto,
     db::{SystemTx, TenantTx},
-    error::{Error, Invalid, Problem, Result},
+    error::{Error, Invalid, Result},
     ids::{SessionId, TenantId, UserId},
 };
 
@@ -58,18 +58,18 @@ pub struct SignedIn {
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The newest refresh token of the session.
-    #[deserr(try_from(String) = super::authenticate::secret -> Problem)]
     #[schema(value_type = String)]
     pub refresh_token: Secret,
 }
 
-/// How a refresh ended. Both must be committed: a reuse has ended the session.
+/// How a refresh ended.
 #[derive(Debug)]
 pub enum Refresh {
     /// New tokens.
     Renewed(Box<SignedIn>),
-    /// The token had been used before: somebody else may hold it, so the session is over.
-    Reused,
+    /// The token had been used before: somebody else may hold it. The caller gives its transaction up and closes the
+    /// session with [`close_reused`].
+    Reused(Renewal),
 }
 
 /// A checked refresh token's session.
@@ -143,16 +143,19 @@ pub async fn refresh(tx: &mut SystemTx, tokens: &Tokens, request: &RefreshReques
     .await?
     .ok_or(Error::Unauthenticated("invalid_refresh_token"))?;
     let now = tx.now();
-    let renewal =
-        Renewal { session: SessionId(found.id), tenant: TenantId(found.tenant_id), user: UserId(found.user_id) };
-    let over = found.revoked_at.is_some() || found.expires_at <= now || found.last_used_at + tokens.idle_timeout <= now;
+    let renewal = Renewal {
+        session: SessionId(found.id),
+        tenant: TenantId(found.tenant_id),
+        user: UserId(found.user_id),
+    };
+    let over = found.revoked_at.is_some()
+        || found.expires_at <= now
+        || found.last_used_at + tokens.idle_timeout <= now;
     if over {
         return Err(Error::Unauthenticated("session_over"));
     }
     if found.used_at.is_some_and(|used: DateTime<Utc>| used + PARALLEL_TABS < now) {
-        revoke(tx, renewal.tenant, renewal.session, "token_reuse").await?;
-        audit::record_system(tx, Some(renewal.tenant), "auth.token_reuse", "session", Some(renewal.session.0)).await?;
-        return Ok(Refresh::Reused);
+        return Ok(Refresh::Reused(renewal));
     }
     sqlx::query!(
         "UPDATE refresh_tokens SET used_at = COALESCE(used_at, $2) WHERE token_hash = $1",
@@ -210,19 +213,19 @@ pub async fn authorize(tx: &mut TenantTx, session: SessionId, user: UserId) -> R
     .ok_or(Error::Unauthenticated("session_over"))
 }
 
-async fn revoke(tx: &mut SystemTx, tenant: TenantId, session: SessionId, reason: &str) -> Result<()> {
+/// Closes a session whose refresh token was used twice.
+pub async fn close_reused(tx: &mut SystemTx, of: &Renewal) -> Result<()> {
     let now = tx.now();
     sqlx::query!(
-        "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
+        "UPDATE sessions SET revoked_at = $3, revoked_reason = 'token_reuse'
          WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL",
-        tenant.0,
-        session.0,
+        of.tenant.0,
+        of.session.0,
         now,
-        reason,
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    audit::record_system(tx, Some(of.tenant), "auth.token_reuse", "session", Some(of.session.0)).await
 }
 
 /// Makes the pair of tokens; only the refresh token's hash is kept.

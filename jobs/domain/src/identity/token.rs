@@ -165,13 +165,16 @@ mod tests {
     use crate::config::SigningKey;
 
     fn tokens(keys: &[(&str, &str)]) -> Tokens {
-        let key = |(kid, fill): &(&str, &str)| SigningKey { kid: (*kid).to_owned(), secret: Secret::new(fill.repeat(32)) };
+        let key = |(kid, fill): &(&str, &str)| SigningKey {
+            kid: (*kid).to_owned(),
+            secret: Secret::new(fill.repeat(32)),
+        };
         Tokens::new(&AuthConfig {
             access_keys: keys.iter().map(key).collect(),
             refresh_key: Secret::new("r".repeat(32)),
-            access_ttl: Duration::from_secs(900),
-            refresh_ttl: Duration::from_secs(7 * 86_400),
-            idle_timeout: Duration::from_secs(12 * 3_600),
+            access_ttl: Duration::from_mins(15),
+            refresh_ttl: Duration::from_hours(168),
+            idle_timeout: Duration::from_hours(12),
         })
         .unwrap()
     }

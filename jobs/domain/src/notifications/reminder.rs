@@ -98,14 +98,9 @@ pub enum ReminderEnd<'a> {
 }
 
 /// SMS first, then email, each only with consent and an address.
-fn channel(
-    sms: (bool, Option<String>),
-    email: (bool, Option<String>),
-) -> Option<(Channel, String)> {
+fn channel(sms: (bool, Option<String>), email: (bool, Option<String>)) -> Option<(Channel, String)> {
     let allowed = |(consent, to): (bool, Option<String>)| to.filter(|_| consent);
-    allowed(sms)
-        .map(|to| (Channel::Sms, to))
-        .or_else(|| allowed(email).map(|to| (Channel::Email, to)))
+    allowed(sms).map(|to| (Channel::Sms, to)).or_else(|| allowed(email).map(|to| (Channel::Email, to)))
 }
 
 /// When a reminder is due; `None` when the appointment is too near for one to be of use.
@@ -301,7 +296,9 @@ pub async fn end_reminder(tx: &mut TenantTx, id: ReminderId, end: ReminderEnd<'_
         return Ok(());
     }
     match end {
-        ReminderEnd::Sent { provider, message_id } => settle(tx, id, "sent", None, Some((provider, message_id))).await,
+        ReminderEnd::Sent { provider, message_id } => {
+            settle(tx, id, "sent", None, Some((provider, message_id))).await
+        }
         ReminderEnd::Retry { code } => settle(tx, id, "planned", Some(code), None).await,
         ReminderEnd::Failed { code } => settle(tx, id, "failed", Some(code), None).await,
         ReminderEnd::Uncertain { code } => settle(tx, id, "uncertain", Some(code), None).await,
@@ -381,7 +378,8 @@ mod tests {
     #[test]
     fn the_channel_needs_consent_and_an_address() {
         let (phone, email) = (Some("+33612345678".to_owned()), Some("a@example.fr".to_owned()));
-        let chosen = |sms, mail| channel((sms, phone.clone()), (mail, email.clone())).map(|(channel, _)| channel);
+        let chosen =
+            |sms, mail| channel((sms, phone.clone()), (mail, email.clone())).map(|(channel, _)| channel);
         assert_eq!(chosen(true, true), Some(Channel::Sms));
         assert_eq!(chosen(false, true), Some(Channel::Email));
         assert_eq!(chosen(false, false), None);

@@ -311,7 +311,10 @@ pub async fn delete(tx: &mut TenantTx, id: PatientId) -> Result<()> {
     .fetch_one(tx.conn())
     .await?;
     if coming > 0 {
-        return Err(Error::conflict("has_appointments", format!("the patient has {coming} coming appointment(s)")));
+        return Err(Error::conflict(
+            "has_appointments",
+            format!("the patient has {coming} coming appointment(s)"),
+        ));
     }
     sqlx::query!(
         "UPDATE patients SET deleted_at = $3, updated_at = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2",

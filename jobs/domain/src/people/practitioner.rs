@@ -65,9 +65,15 @@ pub struct Practitioner {
 /// What a refused constraint means for the caller.
 fn refused(error: sqlx::Error) -> Error {
     match Error::violated(&error) {
-        Some("practitioners_rpps") => Error::conflict("rpps_taken", "another practitioner has this RPPS number"),
-        Some("practitioners_user") => Error::conflict("user_taken", "this member is another practitioner already"),
-        Some("practitioners_tenant_id_user_id_fkey") => Error::invalid("user_id", "unknown_user", "a member's id"),
+        Some("practitioners_rpps") => {
+            Error::conflict("rpps_taken", "another practitioner has this RPPS number")
+        }
+        Some("practitioners_user") => {
+            Error::conflict("user_taken", "this member is another practitioner already")
+        }
+        Some("practitioners_tenant_id_user_id_fkey") => {
+            Error::invalid("user_id", "unknown_user", "a member's id")
+        }
         _ => error.into(),
     }
 }

@@ -12,5 +12,5 @@ pub struct PurgeAnswers {}
 impl Job for PurgeAnswers {
     const KIND: &'static str = "platform.purge_answers";
     const QUEUE: &'static str = "privacy";
-    const TIMEOUT: Duration = Duration::from_secs(600);
+    const TIMEOUT: Duration = Duration::from_mins(10);
 }

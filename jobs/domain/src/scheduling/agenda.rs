@@ -1,14 +1,14 @@
 //! Reading the agenda: a day of it, and what stands in the way of a booking.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use deserr::Deserr;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Appointment, AppointmentStatus,
-    appointment::{Row, practice_zone},
-    zone::{day_bounds, resolve},
+    appointment::select_appointments,
+    zone::{day_bounds, practice_zone, resolve},
 };
 use crate::{
     db::TenantTx,
@@ -81,77 +81,65 @@ pub struct Conflicts {
     pub items: Vec<Appointment>,
 }
 
-struct Filter {
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    practitioner: Option<PractitionerId>,
-}
-
 /// The agenda of a day. A caller who is a practitioner gets their own by default.
 pub async fn agenda(tx: &mut TenantTx, role: Role, query: &AgendaQuery) -> Result<Agenda> {
     let zone = practice_zone(tx).await?;
     let date = query.date.map_or_else(|| tx.now().with_timezone(&zone).date_naive(), |day| day.0);
     let (from, to) = day_bounds(date, zone);
     let own = match (role, tx.actor().user, query.practitioner_id) {
-        (Role::Practitioner, Some(user), None) => sqlx::query_scalar!(
-            r#"SELECT id AS "id: PractitionerId" FROM practitioners
+        (Role::Practitioner, Some(user), None) => {
+            sqlx::query_scalar!(
+                r#"SELECT id AS "id: PractitionerId" FROM practitioners
                WHERE tenant_id = $1 AND user_id = $2 AND deleted_at IS NULL"#,
-            tx.tenant().0,
-            user.0
-        )
-        .fetch_optional(tx.conn())
-        .await?,
+                tx.tenant().0,
+                user.0
+            )
+            .fetch_optional(tx.conn())
+            .await?
+        }
         _ => None,
     };
-    let filter = Filter { from, to, practitioner: query.practitioner_id.or(own) };
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id AS "id!: AppointmentId", patient_id AS "patient_id!", patient_name AS "patient_name!",
-                  practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id, room_name,
-                  starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
-                  time_zone AS "time_zone!", status AS "status!: AppointmentStatus", version AS "version!",
-                  created_at AS "created_at!", updated_at AS "updated_at!"
-           FROM appointment_details
-           WHERE tenant_id = $1 AND starts_at >= $2 AND starts_at < $3 AND status = 'scheduled'
+    let practitioner = query.practitioner_id.or(own);
+    let rows = select_appointments!(
+        "tenant_id = $1 AND starts_at >= $2 AND starts_at < $3 AND status = 'scheduled'
              AND ($4::uuid IS NULL OR practitioner_id = $4)
              AND ($5::uuid IS NULL OR patient_id = $5)
-           ORDER BY starts_at, id"#,
+           ORDER BY starts_at, id",
         tx.tenant().0,
-        filter.from,
-        filter.to,
-        filter.practitioner.map(|id| id.0),
+        from,
+        to,
+        practitioner.map(|id| id.0),
         query.patient_id.map(|id| id.0),
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(Agenda { date, time_zone: zone.name().to_owned(), items: rows.into_iter().map(Appointment::from).collect() })
+    Ok(Agenda {
+        date,
+        time_zone: zone.name().to_owned(),
+        items: rows.into_iter().map(Appointment::from).collect(),
+    })
 }
 
 /// The appointments that a booking at this time would clash with.
 pub async fn conflicts(tx: &mut TenantTx, query: &ConflictQuery) -> Result<Conflicts> {
     let zone = practice_zone(tx).await?;
     let mut problems = Problems::default();
-    let mut read = |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
+    let mut read =
+        |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
     let times = (read(query.starts_at, "starts_at"), read(query.ends_at, "ends_at"));
     if let (Some(from), Some(to)) = times
         && to <= from
     {
-        problems.push(Problem::new("ends_at", "wrong_length", "an end after the begin").read(to.to_rfc3339()));
+        problems
+            .push(Problem::new("ends_at", "wrong_length", "an end after the begin").read(to.to_rfc3339()));
     }
     problems.finish()?;
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id AS "id!: AppointmentId", patient_id AS "patient_id!", patient_name AS "patient_name!",
-                  practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id, room_name,
-                  starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
-                  time_zone AS "time_zone!", status AS "status!: AppointmentStatus", version AS "version!",
-                  created_at AS "created_at!", updated_at AS "updated_at!"
-           FROM appointment_details
-           WHERE tenant_id = $1 AND status = 'scheduled'
+    let rows = select_appointments!(
+        "tenant_id = $1 AND status = 'scheduled'
              AND tstzrange(starts_at, ends_at) && tstzrange($2, $3)
              AND (practitioner_id = $4 OR room_id = $5 OR patient_id = $6)
              AND id IS DISTINCT FROM $7
-           ORDER BY starts_at, id"#,
+           ORDER BY starts_at, id",
         tx.tenant().0,
         times.0,
         times.1,

@@ -1,13 +1,12 @@
 //! One appointment: booked, moved, cancelled, with its reminder planned in the same transaction.
 
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use deserr::Deserr;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::zone::resolve;
+use super::{slot::Slot, zone::practice_zone};
 use crate::{
     audit,
     db::TenantTx,
@@ -16,9 +15,6 @@ use crate::{
     ids::{AppointmentId, PatientId, PractitionerId, RoomId},
     notifications,
 };
-
-const SHORTEST: Duration = Duration::minutes(5);
-const LONGEST: Duration = Duration::hours(12);
 
 /// An appointment to book, or what a booked one is to become.
 #[derive(Debug, Clone, Deserr, ToSchema)]
@@ -98,13 +94,23 @@ pub enum Resource {
     Room(RoomId),
 }
 
-/// A request whose times are resolved in the practice's zone.
-struct Slot {
-    starts_at: DateTime<Utc>,
-    ends_at: DateTime<Utc>,
-    starts_local: NaiveDateTime,
-    zone: Tz,
+/// Selects appointments with the names that an agenda shows; the text is what follows WHERE.
+macro_rules! select_appointments {
+    ($condition:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $crate::scheduling::appointment::Row,
+            r#"SELECT id AS "id!: AppointmentId", patient_id AS "patient_id!", patient_name AS "patient_name!",
+                      practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id,
+                      room_name, starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
+                      time_zone AS "time_zone!", status AS "status!: AppointmentStatus", version AS "version!",
+                      created_at AS "created_at!", updated_at AS "updated_at!"
+               FROM appointment_details WHERE "#
+                + $condition,
+            $($argument),*
+        )
+    };
 }
+pub(super) use select_appointments;
 
 pub(super) struct Row {
     pub(super) id: AppointmentId,
@@ -143,39 +149,10 @@ impl From<Row> for Appointment {
     }
 }
 
-/// The practice's zone.
-pub(super) async fn practice_zone(tx: &mut TenantTx) -> Result<Tz> {
-    let name = sqlx::query_scalar!("SELECT time_zone FROM tenants WHERE id = $1", tx.tenant().0)
-        .fetch_one(tx.conn())
-        .await?;
-    name.parse().map_err(|_| Error::internal("the practice's zone is unknown"))
-}
-
-impl Slot {
-    fn of(new: &NewAppointment, zone: Tz, now: DateTime<Utc>) -> Result<Self> {
-        let mut problems = Problems::default();
-        let mut read = |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
-        let (starts_at, ends_at) = (read(new.starts_at, "starts_at"), read(new.ends_at, "ends_at"));
-        if let Some((starts_at, ends_at)) = starts_at.zip(ends_at) {
-            let length = ends_at - starts_at;
-            if length < SHORTEST || length > LONGEST {
-                let expected = "an end 5 minutes to 12 hours after the begin";
-                problems.push(Problem::new("ends_at", "wrong_length", expected).read(ends_at.to_rfc3339()));
-            } else if ends_at <= now {
-                let expected = "a time that is not past";
-                problems.push(Problem::new("starts_at", "past_time", expected).read(starts_at.to_rfc3339()));
-            }
-            problems.finish()?;
-            return Ok(Self { starts_at, ends_at, starts_local: starts_at.with_timezone(&zone).naive_local(), zone });
-        }
-        problems.finish()?;
-        Err(Error::internal("a time was refused without a problem"))
-    }
-}
-
 /// What a refused exclusion constraint means for the caller.
 fn refused(error: sqlx::Error) -> Error {
-    let taken = |what: &str| Error::conflict("slot_taken", format!("{what} has another appointment at this time"));
+    let taken =
+        |what: &str| Error::conflict("slot_taken", format!("{what} has another appointment at this time"));
     match Error::violated(&error) {
         Some("appointments_practitioner_free") => taken("the practitioner"),
         Some("appointments_room_free") => taken("the room"),
@@ -204,11 +181,15 @@ async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<()> {
     .await?;
     let mut problems = Problems::default();
     if patient.is_none() {
-        problems.push(Problem::new("patient_id", "unknown_patient", "a patient of the practice").read(new.patient_id));
+        problems.push(
+            Problem::new("patient_id", "unknown_patient", "a patient of the practice").read(new.patient_id),
+        );
     }
     if practitioner.is_none() {
         let expected = "a practitioner of the practice";
-        problems.push(Problem::new("practitioner_id", "unknown_practitioner", expected).read(new.practitioner_id));
+        problems.push(
+            Problem::new("practitioner_id", "unknown_practitioner", expected).read(new.practitioner_id),
+        );
     }
     if let Some(room) = new.room_id {
         let found = sqlx::query_scalar!(
@@ -257,20 +238,9 @@ pub async fn book(tx: &mut TenantTx, new: &NewAppointment) -> Result<Appointment
 
 /// One appointment, cancelled ones too.
 pub async fn get(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT id AS "id!: AppointmentId", patient_id AS "patient_id!", patient_name AS "patient_name!",
-                  practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id, room_name,
-                  starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
-                  time_zone AS "time_zone!", status AS "status!: AppointmentStatus", version AS "version!",
-                  created_at AS "created_at!", updated_at AS "updated_at!"
-           FROM appointment_details
-           WHERE tenant_id = $1 AND id = $2"#,
-        tx.tenant().0,
-        id.0,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
+    let row = select_appointments!("tenant_id = $1 AND id = $2", tx.tenant().0, id.0,)
+        .fetch_optional(tx.conn())
+        .await?;
     row.map(Appointment::from).ok_or(Error::NotFound("appointment"))
 }
 

@@ -4,11 +4,13 @@
 mod agenda;
 mod appointment;
 mod room;
+mod slot;
 mod zone;
 
 pub use agenda::{Agenda, AgendaQuery, ConflictQuery, Conflicts, agenda, conflicts};
 pub use appointment::{
-    Appointment, AppointmentStatus, NewAppointment, Party, Resource, book, cancel, get, refuse_if_booked, reschedule,
+    Appointment, AppointmentStatus, NewAppointment, Party, Resource, book, cancel, get, refuse_if_booked,
+    reschedule,
 };
 pub use room::{NewRoom, Room, add_room, delete_room, get_room, list_rooms, update_room};
 pub use zone::{day_bounds, resolve};

@@ -3,7 +3,19 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc, offset::LocalResult};
 use chrono_tz::Tz;
 
-use crate::{error::Problem, field::Moment};
+use crate::{
+    db::TenantTx,
+    error::{Error, Problem, Result},
+    field::Moment,
+};
+
+/// The practice's zone.
+pub(super) async fn practice_zone(tx: &mut TenantTx) -> Result<Tz> {
+    let name = sqlx::query_scalar!("SELECT time_zone FROM tenants WHERE id = $1", tx.tenant().0)
+        .fetch_one(tx.conn())
+        .await?;
+    name.parse().map_err(|_| Error::internal("the practice's zone is unknown"))
+}
 
 /// The instant that a moment means in the practice's zone. A civil time that the change of the clocks skips or gives
 /// twice is refused: only a person can say which hour was meant, by writing the offset.
@@ -21,7 +33,11 @@ pub fn resolve(moment: Moment, zone: Tz, field: &str) -> Result<DateTime<Utc>, P
             LocalResult::Ambiguous(first, second) => Err(Problem::new(
                 field,
                 "ambiguous_time",
-                format!("an offset: the clocks are put back, so it is {} or {}", first.to_rfc3339(), second.to_rfc3339()),
+                format!(
+                    "an offset: the clocks are put back, so it is {} or {}",
+                    first.to_rfc3339(),
+                    second.to_rfc3339()
+                ),
             )
             .read(civil.format("%Y-%m-%dT%H:%M"))),
         },
@@ -68,7 +84,10 @@ mod tests {
         assert_eq!((skipped.field.as_str(), skipped.code), ("starts_at", "skipped_time"));
         let doubled = resolve(civil("2027-10-31T02:30"), Tz::Europe__Paris, "starts_at").unwrap_err();
         assert_eq!(doubled.code, "ambiguous_time");
-        assert!(doubled.expected.contains("2027-10-31T02:30:00+02:00 or 2027-10-31T02:30:00+01:00"), "{doubled:?}");
+        assert!(
+            doubled.expected.contains("2027-10-31T02:30:00+02:00 or 2027-10-31T02:30:00+01:00"),
+            "{doubled:?}"
+        );
         let exact = resolve(civil("2027-10-31T02:30:00+01:00"), Tz::Europe__Paris, "starts_at").unwrap();
         assert_eq!(exact.to_rfc3339(), "2027-10-31T01:30:00+00:00");
     }

@@ -1,17 +1,15 @@
 //! A database per test, a job to enqueue, and workers that stop with their test.
 
-use std::{
-    future::Future,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
+use permanence_embedded::testing::TestDatabase;
 use permanence_queue::{
     Error, Handler, Job, JobId, NewJob, Worker, WorkerBuilder, clock::SystemClock, enqueue,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, PgConnection, PgPool,
+    ConnectOptions, PgConnection, PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::task::JoinHandle;
@@ -21,52 +19,35 @@ use uuid::Uuid;
 /// How long a condition may take to become true; only a broken test takes that long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
 /// A migrated database of the test's own.
 pub(crate) struct TestDb {
     /// In the queue's role, as a worker connects.
     pub(crate) pool: PgPool,
     /// As the login role, which may take the others.
     pub(crate) login: PgConnectOptions,
-    /// The server's own database, for its statistics.
-    pub(crate) server: PgPool,
+    /// Dropped with the test.
+    pub(crate) database: TestDatabase,
 }
 
-/// Makes a database on the server of `PERMANENCE_TEST_SERVER`.
 pub(crate) async fn database() -> TestDb {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let server = std::env::var("PERMANENCE_TEST_SERVER")
-        .unwrap_or_else(|_| "postgres://postgres@localhost:55501/postgres".to_owned());
-    let admin: PgConnectOptions = server.parse().unwrap();
-    let name = format!("queue_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let server = PgPool::connect_lazy_with(admin.clone());
-    let mut conn = server.acquire().await.unwrap();
-    for (role, rights) in [("permanence_owner", "LOGIN CREATEROLE"), ("permanence_login", "LOGIN NOINHERIT")]
-    {
-        // Roles belong to the server, and another test may make them at this moment.
-        let _ =
-            sqlx::raw_sql(AssertSqlSafe(format!("CREATE ROLE {role} {rights}"))).execute(&mut *conn).await;
-    }
-    let create = format!("CREATE DATABASE {name} OWNER permanence_owner");
-    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *conn).await.unwrap();
-    let admin = admin.database(&name);
-    let mut owner = admin.clone().username("permanence_owner").connect().await.unwrap();
-    sqlx::migrate!("../../migrations").run(&mut owner).await.unwrap();
-    let grant = format!(
-        "GRANT CONNECT ON DATABASE {name} TO permanence_login;
-         GRANT permanence_queue, permanence_system, permanence_tenant TO permanence_login"
-    );
-    let _ = sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut admin.connect().await.unwrap()).await;
-    let login = admin.username("permanence_login");
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let login = database.login_options();
     let pool = PgPoolOptions::new()
         .max_connections(8)
         .connect_with(permanence_queue::connect_options(login.clone()))
         .await
         .unwrap();
-    drop(conn);
-    TestDb { pool, login, server }
+    TestDb { pool, login, database }
 }
 
 impl TestDb {
+    /// As the owner, who bypasses row-level security: for arranging and looking.
+    pub(crate) fn owner(&self) -> PgPool {
+        PgPool::connect_lazy_with(self.database.owner_options())
+    }
+
     /// A connection that sees one tenant's rows.
     pub(crate) async fn as_tenant(&self, tenant: Uuid) -> PgConnection {
         as_tenant(&self.login, tenant).await

@@ -1,0 +1,6 @@
+//! The platform whole: the main journey by a simulated clock, and the program as a person starts it.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod journey;
+mod program;

@@ -1,0 +1,219 @@
+//! The program as a person starts it: `permanence`, Ctrl-C, again, `reset`; and what it says when it cannot start.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use permanence_domain::clock::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+struct Program {
+    child: Child,
+    address: String,
+    said: String,
+}
+
+fn command(folder: &Path, listen: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_permanence"));
+    command.env("PERMANENCE_DATA", folder.join("data")).env("LISTEN", listen).env("RUST_LOG", "warn");
+    for name in ["DATABASE_URL", "DATABASE_OWNER_URL", "S3_ENDPOINT", "SMTP_URL", "SMS_PROVIDER"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+/// Starts it and reads until it says that it is ready.
+fn start(folder: &Path) -> Program {
+    let listen = free_address();
+    let mut child = command(folder, &listen).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut said = String::new();
+    for line in lines.by_ref() {
+        let line = line.expect("a line");
+        let ready = line.starts_with("Ctrl-C");
+        said += &line;
+        said.push('\n');
+        if ready {
+            // Whatever it says later must find a reader.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Program { child, address: format!("http://{listen}"), said };
+        }
+    }
+    let status = child.wait().expect("it ended");
+    panic!("it ended with {status} before it was ready:\n{said}");
+}
+
+impl Program {
+    fn interrupt(mut self) {
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+fn run(mut command: Command) -> Output {
+    command.stdin(Stdio::null()).output().expect("it runs")
+}
+
+fn refusal(output: &Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+async fn json_of(request: reqwest::RequestBuilder) -> Value {
+    let response = request.timeout(Duration::from_secs(20)).send().await.expect("an answer");
+    let status = response.status();
+    let text = response.text().await.expect("a body");
+    assert!(status.is_success(), "{status} {text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
+async fn sign_in(http: &reqwest::Client, program: &Program) -> String {
+    let login = json!({ "email": "assistante@cabinet-lilas.example", "password": "Bonjour1!" });
+    let signed_in = json_of(http.post(format!("{}/api/v1/auth/login", program.address)).json(&login)).await;
+    signed_in["access_token"].as_str().expect("a token").to_owned()
+}
+
+#[tokio::test]
+async fn a_newcomer_books_and_reads_the_reminder_in_the_outbox_and_finds_all_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = start(folder.path());
+    assert_eq!(
+        program.said.matches("\nTOKEN=").count() + program.said.matches("\ncurl").count(),
+        3,
+        "{}",
+        program.said
+    );
+    let http = client();
+    let token = sign_in(&http, &program).await;
+    let url = |path: &str| format!("{}/api/v1/{path}", program.address);
+    let get = async |path: &str| json_of(http.get(url(path)).bearer_auth(&token)).await;
+    let health = json_of(http.get(format!("{}/health", program.address))).await;
+    assert_eq!(health["status"], "up");
+    let patient = get("patients?search=joelle").await["items"][0].clone();
+    // Close enough for the reminder to leave at once; with a practitioner whose day is free.
+    let admin = json!({ "email": "admin@cabinet-lilas.example", "password": "Bonjour1!" });
+    let admin = json_of(http.post(url("auth/login")).json(&admin)).await;
+    let added = http
+        .post(url("practitioners"))
+        .bearer_auth(admin["access_token"].as_str().expect("a token"))
+        .header("idempotency-key", "a-free-practitioner")
+        .json(&json!({ "first_name": "Ana", "last_name": "Rey" }));
+    let added = json_of(added).await;
+    let starts = SystemClock.now() + chrono::Duration::hours(5);
+    let booking = json!({ "patient_id": patient["id"], "practitioner_id": added["id"],
+        "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339() });
+    let booked = json_of(
+        http.post(url("appointments")).bearer_auth(&token).header("idempotency-key", "k").json(&booking),
+    )
+    .await;
+    let log = format!("appointments/{}/reminders", booked["id"].as_str().expect("an id"));
+    let sent = async {
+        while get(&log).await[0]["status"] != "sent" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), sent).await.expect("never sent");
+    let outbox = http
+        .get(format!("{}/outbox", program.address))
+        .send()
+        .await
+        .expect("a page")
+        .text()
+        .await
+        .expect("text");
+    assert!(outbox.contains("Rappel : RDV") && outbox.contains("Cabinet des Lilas"), "{outbox}");
+    program.interrupt();
+
+    let again = start(folder.path());
+    let token = sign_in(&http, &again).await;
+    let path = format!("{}/api/v1/appointments/{}", again.address, booked["id"].as_str().expect("an id"));
+    assert_eq!(json_of(http.get(path).bearer_auth(&token)).await["id"], booked["id"]);
+    let outbox = http
+        .get(format!("{}/outbox", again.address))
+        .send()
+        .await
+        .expect("a page")
+        .text()
+        .await
+        .expect("text");
+    assert!(outbox.contains("Rappel : RDV"), "the outbox is found again");
+
+    let mut reset = command(folder.path(), &free_address());
+    reset.arg("reset");
+    assert!(refusal(&run(reset)).contains("in use by process"), "not while it runs");
+    again.interrupt();
+    let mut reset = command(folder.path(), &free_address());
+    reset.arg("reset");
+    assert!(run(reset).status.success());
+    assert!(!folder.path().join("data").exists());
+}
+
+#[tokio::test]
+async fn a_platform_killed_hard_starts_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut program = start(folder.path());
+    program.child.kill().expect("killed");
+    program.child.wait().expect("gone");
+    let again = start(folder.path());
+    sign_in(&client(), &again).await;
+    again.interrupt();
+}
+
+#[test]
+fn a_port_in_use_is_told_in_one_sentence_and_nothing_is_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let said = refusal(&run(command(folder.path(), &address)));
+    assert_eq!(
+        said,
+        format!(
+            "permanence: {address} is in use by another program: stop it, or set LISTEN to another address such as 127.0.0.1:8081\n"
+        )
+    );
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn a_half_written_data_folder_is_told_with_the_way_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let half = folder.path().join("data/postgres");
+    std::fs::create_dir_all(half.join("base")).expect("a folder");
+    let said = refusal(&run(command(folder.path(), &free_address())));
+    assert!(
+        said.contains("is not a complete Postgres data folder") && said.contains("cargo run -- reset"),
+        "{said}"
+    );
+}
+
+#[test]
+fn wrong_settings_are_told_all_at_once_and_nothing_is_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = command(folder.path(), "nowhere");
+    command.env("JWT_ACCESS_TTL", "soon").env("S3_ENDPOINT", "ftp://objects").env("SMS_PROVIDER", "pigeon");
+    let said = refusal(&run(command));
+    for told in [
+        "LISTEN: read `nowhere`, expected an address and port such as 127.0.0.1:8080",
+        "JWT_ACCESS_TTL: read `soon`, expected a duration such as 15m",
+        "S3_ENDPOINT: read `ftp://objects`, expected a URL such as https://s3.gra.io.cloud.ovh.net",
+        "S3_BUCKET: read nothing, expected a bucket name of 3 to 63 of a-z 0-9 . -",
+        "SMS_PROVIDER: read `pigeon`, expected ovh, twilio or none",
+    ] {
+        assert!(said.contains(told), "{told}\n{said}");
+    }
+    assert!(!folder.path().join("data").exists());
+}

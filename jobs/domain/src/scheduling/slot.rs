@@ -1,0 +1,47 @@
+//! The time that an appointment takes: read in the practice's zone, of a sensible length, not past.
+
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+
+use super::{NewAppointment, zone::resolve};
+use crate::error::{Error, Problem, Problems, Result};
+
+const SHORTEST: Duration = Duration::minutes(5);
+const LONGEST: Duration = Duration::hours(12);
+
+/// A request whose times are resolved in the practice's zone.
+pub(super) struct Slot {
+    pub(super) starts_at: DateTime<Utc>,
+    pub(super) ends_at: DateTime<Utc>,
+    pub(super) starts_local: NaiveDateTime,
+    pub(super) zone: Tz,
+}
+
+impl Slot {
+    /// Resolves the times of a request, or tells what is wrong with them.
+    pub(super) fn of(new: &NewAppointment, zone: Tz, now: DateTime<Utc>) -> Result<Self> {
+        let mut problems = Problems::default();
+        let mut read =
+            |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
+        let (starts_at, ends_at) = (read(new.starts_at, "starts_at"), read(new.ends_at, "ends_at"));
+        if let Some((starts_at, ends_at)) = starts_at.zip(ends_at) {
+            let length = ends_at - starts_at;
+            if length < SHORTEST || length > LONGEST {
+                let expected = "an end 5 minutes to 12 hours after the begin";
+                problems.push(Problem::new("ends_at", "wrong_length", expected).read(ends_at.to_rfc3339()));
+            } else if ends_at <= now {
+                let expected = "a time that is not past";
+                problems.push(Problem::new("starts_at", "past_time", expected).read(starts_at.to_rfc3339()));
+            }
+            problems.finish()?;
+            return Ok(Self {
+                starts_at,
+                ends_at,
+                starts_local: starts_at.with_timezone(&zone).naive_local(),
+                zone,
+            });
+        }
+        problems.finish()?;
+        Err(Error::internal("a time was refused without a problem"))
+    }
+}

@@ -1,0 +1,345 @@
+//! Tenants apart: every table is listed from the catalogue, so that a new one can not be forgotten.
+
+use std::sync::Arc;
+
+use permanence_domain::{
+    clock::SimulatedClock,
+    db::{Actor, Db},
+    field::{Label, Language, Moment, PersonName, Phone},
+    identity::{NewMember, NewTenant, Role, create_tenant, invite},
+    ids::TenantId,
+    migrate::MIGRATOR,
+    patients::{self, Consents, NewPatient},
+    people::{self, NewPractitioner},
+    scheduling::{self, NewAppointment, NewRoom},
+};
+use permanence_embedded::testing::TestDatabase;
+use permanence_queue::Waker;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
+
+/// Tables that hold no tenant's rows, with the reason.
+const WITHOUT_TENANT: [(&str, &str); 6] = [
+    ("public._sqlx_migrations", "which migrations ran; only the owner may read it"),
+    ("public.users", "identities belong to people; a tenant sees those of its members"),
+    ("queue.queues", "the names of the pools; no rights for the tenant role"),
+    ("queue.processes", "which workers run; no rights for the tenant role"),
+    ("queue.cron_runs", "the last due times; no rights for the tenant role"),
+    ("public.tenants", "the tenant itself, by its id"),
+];
+
+struct Two {
+    database: TestDatabase,
+    db: Db,
+    own: TenantId,
+    other: TenantId,
+}
+
+/// Two practices, each with a row in every tenant table.
+async fn two() -> Two {
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let clock = Arc::new(SimulatedClock::at("2027-01-04T08:00:00Z".parse().unwrap()));
+    let db = Db::new(database.login_options(), 6, clock, Waker::start(database.login_options()));
+    let mut tenants = Vec::new();
+    for name in ["Lilas", "Port"] {
+        let mut tx = db.system(Actor::JOB).await.unwrap();
+        let new = NewTenant {
+            kind: "practice",
+            name: Label::parse(name).unwrap(),
+            time_zone: chrono_tz::Tz::Europe__Paris,
+            language: Language::Fr,
+            phone: None,
+            address: None,
+        };
+        let tenant = create_tenant(&mut tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        fill(&db, tenant, name).await;
+        tenants.push(tenant);
+    }
+    Two { database, db, own: tenants[0], other: tenants[1] }
+}
+
+async fn fill(db: &Db, tenant: TenantId, name: &str) {
+    let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
+    let member = NewMember {
+        email: permanence_domain::field::EmailAddress::parse(&format!("admin@{name}.example")).unwrap(),
+        full_name: permanence_domain::field::FullName::parse("Dominique Admin").unwrap(),
+        role: Role::Admin,
+    };
+    let user = invite(&mut tx, &member).await.unwrap().id;
+    let patient = NewPatient {
+        first_name: PersonName::parse("Hélène").unwrap(),
+        last_name: PersonName::parse("Garcia").unwrap(),
+        birth_date: None,
+        email: None,
+        phone: Some(Phone::parse("06 00 00 00 01").unwrap()),
+        language: Language::Fr,
+        consents: Consents { reminder_sms: true, reminder_email: false },
+    };
+    let practitioner = NewPractitioner {
+        first_name: PersonName::parse("Camille").unwrap(),
+        last_name: PersonName::parse("Roy").unwrap(),
+        specialty: None,
+        rpps_number: None,
+        adeli_number: None,
+        user_id: Some(user),
+    };
+    let room = NewRoom { name: Label::parse("Cabinet 1").unwrap() };
+    let booking = NewAppointment {
+        patient_id: patients::register(&mut tx, &patient).await.unwrap().id,
+        practitioner_id: people::add(&mut tx, &practitioner).await.unwrap().id,
+        room_id: Some(scheduling::add_room(&mut tx, &room).await.unwrap().id),
+        starts_at: Moment::parse("2027-01-15T14:30").unwrap(),
+        ends_at: Moment::parse("2027-01-15T15:00").unwrap(),
+    };
+    scheduling::book(&mut tx, &booking).await.unwrap();
+    sqlx::query(
+        "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
+         VALUES ($1, $2, 'k', '', now())",
+    )
+    .bind(tenant.0)
+    .bind(user.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = db.system(Actor::JOB).await.unwrap();
+    sqlx::query(
+        "WITH s AS (INSERT INTO sessions (tenant_id, id, user_id, created_at, last_used_at, expires_at)
+                    VALUES ($1, $2, $3, now(), now(), now()) RETURNING tenant_id, id)
+         INSERT INTO refresh_tokens SELECT tenant_id, id, decode(md5($1::text), 'hex'), now(), now() FROM s",
+    )
+    .bind(tenant.0)
+    .bind(Uuid::new_v4())
+    .bind(user.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// Every table of ours, partitions left to their parents.
+async fn tables(conn: &mut PgConnection) -> Vec<(String, bool)> {
+    sqlx::query_as(
+        "SELECT n.nspname || '.' || c.relname,
+                EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname IN ('public', 'queue') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+         ORDER BY 1",
+    )
+    .fetch_all(conn)
+    .await
+    .unwrap()
+}
+
+async fn owner(two: &Two) -> PgConnection {
+    PgConnection::connect_with(&two.database.owner_options()).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_table_is_bound_by_forced_row_level_security() {
+    let two = two().await;
+    let mut owner = owner(&two).await;
+    for (table, has_tenant) in tables(&mut owner).await {
+        let known = WITHOUT_TENANT.iter().any(|(name, _)| *name == table);
+        assert!(has_tenant != known, "{table}: a tenant_id, or a reason not to have one");
+        if has_tenant || table == "public.users" || table == "public.tenants" {
+            let forced: bool = sqlx::query_scalar(
+                "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = $1::regclass",
+            )
+            .bind(&table)
+            .fetch_one(&mut owner)
+            .await
+            .unwrap();
+            assert!(forced, "{table} is not bound by row-level security, or its owner is not");
+        }
+    }
+    let partitions: Vec<String> = sqlx::query_scalar(
+        "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname IN ('public', 'queue') AND c.relispartition AND c.relkind = 'r'
+           AND has_table_privilege('permanence_tenant', c.oid, 'SELECT, INSERT, UPDATE, DELETE')",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(partitions, Vec::<String>::new(), "reached around their parent's policies");
+}
+
+#[tokio::test]
+async fn a_tenant_reads_and_changes_only_its_own_rows() {
+    let two = two().await;
+    let mut owner = owner(&two).await;
+    let mut filled = 0;
+    for (table, has_tenant) in tables(&mut owner).await {
+        if !has_tenant {
+            continue;
+        }
+        let count = |tenant: TenantId| {
+            AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'"))
+        };
+        let mut all = two.db.system(Actor::JOB).await.unwrap();
+        let theirs: i64 = match sqlx::query_scalar(count(two.other)).fetch_one(all.conn()).await {
+            Ok(count) => count,
+            Err(error) => panic!("{table}: the system role cannot read it: {error}"),
+        };
+        all.rollback().await.unwrap();
+        filled += usize::from(theirs > 0);
+
+        let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+        let may = |what: &'static str| {
+            sqlx::query_scalar::<_, bool>("SELECT has_table_privilege('permanence_tenant', $1, $2)")
+                .bind(table.clone())
+                .bind(what)
+        };
+        if may("SELECT").fetch_one(tx.conn()).await.unwrap() {
+            let seen: i64 = sqlx::query_scalar(count(two.other)).fetch_one(tx.conn()).await.unwrap();
+            assert_eq!(seen, 0, "{table}: another tenant's rows are read");
+            let own: i64 = sqlx::query_scalar(count(two.own)).fetch_one(tx.conn()).await.unwrap();
+            assert!(own > 0 || theirs == 0, "{table}: not even its own rows are read");
+        }
+        if may("UPDATE").fetch_one(tx.conn()).await.unwrap() {
+            let steal =
+                format!("UPDATE {table} SET tenant_id = '{}' WHERE tenant_id = '{}'", two.own, two.other);
+            let stolen = sqlx::query(AssertSqlSafe(steal)).execute(tx.conn()).await.unwrap();
+            assert_eq!(stolen.rows_affected(), 0, "{table}: another tenant's rows are taken");
+            tx.rollback().await.unwrap();
+            tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+            let give = format!("UPDATE {table} SET tenant_id = '{}'", two.other);
+            let given = sqlx::query(AssertSqlSafe(give)).execute(tx.conn()).await;
+            assert!(given.is_err() || theirs == 0, "{table}: rows are pushed onto another tenant");
+            tx.rollback().await.unwrap();
+            tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+        }
+        if may("DELETE").fetch_one(tx.conn()).await.unwrap() {
+            let delete = format!("DELETE FROM {table} WHERE tenant_id = '{}'", two.other);
+            let gone = sqlx::query(AssertSqlSafe(delete)).execute(tx.conn()).await.unwrap();
+            assert_eq!(gone.rows_affected(), 0, "{table}: another tenant's rows are deleted");
+        }
+        tx.rollback().await.unwrap();
+    }
+    assert!(filled >= 12, "only {filled} tables had rows to protect");
+}
+
+#[tokio::test]
+async fn keys_and_references_tell_nothing_of_another_tenant() {
+    let two = two().await;
+    let mut all = two.db.system(Actor::JOB).await.unwrap();
+    let theirs: Uuid = sqlx::query_scalar("SELECT id FROM patients WHERE tenant_id = $1")
+        .bind(two.other.0)
+        .fetch_one(all.conn())
+        .await
+        .unwrap();
+    all.rollback().await.unwrap();
+    let consent = async |patient: Uuid| {
+        let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+        let error = sqlx::query(
+            "INSERT INTO patient_consents (tenant_id, patient_id, purpose, granted, recorded_at)
+             VALUES ($1, $2, 'reminder_sms', true, now())",
+        )
+        .bind(two.own.0)
+        .bind(patient)
+        .execute(tx.conn())
+        .await
+        .unwrap_err();
+        let database = error.into_database_error().unwrap();
+        (database.code().map(std::borrow::Cow::into_owned), database.message().to_owned())
+    };
+    let (existing, invented) = (consent(theirs).await, consent(Uuid::new_v4()).await);
+    assert_eq!(existing, invented, "a reference tells whether another's row exists");
+    // The same key as another's row is free.
+    let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+    sqlx::query(
+        "INSERT INTO patients (tenant_id, id, first_name, last_name, sms_consent, email_consent, created_at, updated_at)
+         VALUES ($1, $2, 'A', 'B', false, false, now(), now())",
+    )
+    .bind(two.own.0)
+    .bind(theirs)
+    .execute(tx.conn())
+    .await
+    .unwrap();
+    tx.rollback().await.unwrap();
+
+    let mut owner = owner(&two).await;
+    let unsafe_keys: Vec<String> = sqlx::query_scalar(
+        "SELECT i.indexrelid::regclass::text
+         FROM pg_index i
+         JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         JOIN pg_attribute t ON t.attrelid = c.oid AND t.attname = 'tenant_id'
+         WHERE n.nspname = 'public' AND (i.indisunique OR i.indisexclusion) AND i.indkey[0] <> t.attnum
+         ORDER BY 1",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    // Random 256-bit hashes and a sequence: nobody can meet another's value on purpose.
+    assert_eq!(unsafe_keys, ["audit_log_pkey", "invitations_by_hash", "refresh_tokens_by_hash"]);
+}
+
+#[tokio::test]
+async fn the_login_role_can_do_nothing_by_itself() {
+    let two = two().await;
+    let mut owner = owner(&two).await;
+    let mut login = PgConnection::connect_with(&two.database.login_options()).await.unwrap();
+    for (table, _) in tables(&mut owner).await {
+        for statement in [format!("SELECT * FROM {table}"), format!("DELETE FROM {table}")] {
+            let error = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut login).await.unwrap_err();
+            let code = error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code)
+                .map(std::borrow::Cow::into_owned);
+            assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
+        }
+    }
+    for forbidden in
+        ["CREATE TABLE public.mine (id int)", "CREATE TEMP TABLE mine (id int)", "CREATE ROLE mine"]
+    {
+        assert!(sqlx::query(forbidden).execute(&mut login).await.is_err(), "{forbidden}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_tenant_nothing_is_there() {
+    let two = two().await;
+    let mut login = PgConnection::connect_with(&two.database.login_options()).await.unwrap();
+    sqlx::raw_sql("BEGIN; SET LOCAL ROLE permanence_tenant").execute(&mut login).await.unwrap();
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM patients").fetch_one(&mut login).await.unwrap();
+    assert_eq!(seen, 0);
+    sqlx::raw_sql("ROLLBACK").execute(&mut login).await.unwrap();
+    // A tenant set for one transaction does not leak into the next on the same connection.
+    let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM patients").fetch_one(tx.conn()).await.unwrap();
+    assert_eq!(seen, 1);
+    tx.commit().await.unwrap();
+    let mut conn = PgConnection::connect_with(&two.database.login_options()).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "BEGIN; SET LOCAL ROLE permanence_tenant; SET LOCAL permanence.tenant_id = '{}'; COMMIT;
+         BEGIN; SET LOCAL ROLE permanence_tenant",
+        two.own
+    )))
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM patients").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(seen, 0);
+}
+
+#[tokio::test]
+async fn a_password_hash_is_out_of_a_tenants_reach() {
+    let two = two().await;
+    let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+    let emails: Vec<String> =
+        sqlx::query_scalar("SELECT email FROM users").fetch_all(tx.conn()).await.unwrap();
+    assert_eq!(emails, ["admin@lilas.example"], "only its own members");
+    for forbidden in
+        ["SELECT password_hash FROM users", "SELECT last_login_at FROM users", "SELECT * FROM refresh_tokens"]
+    {
+        let error = sqlx::query(forbidden).execute(tx.conn()).await.unwrap_err();
+        assert_eq!(
+            error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+            Some("42501"),
+            "{forbidden}"
+        );
+        tx.rollback().await.unwrap();
+        tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+    }
+}

@@ -1,0 +1,7 @@
+//! What the database itself must hold, as the application's login role.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod isolation;
+mod migrations;
+mod trail;

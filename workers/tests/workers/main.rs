@@ -1,0 +1,9 @@
+//! Jobs performed for real: a database of their own, a real SMTP and a real HTTP server, a simulated clock.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod invitations;
+mod killed;
+mod reminders;
+mod schedule;
+mod support;

@@ -1,0 +1,229 @@
+//! Reminders: at their time, once, and what becomes of them when a provider fails.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use permanence_domain::{
+    clock::Clock,
+    notifications::{ReminderLog, jobs::SendReminder},
+    scheduling,
+};
+use permanence_embedded::{mail::MailFault, sms::SmsFault};
+use permanence_queue::Outcome;
+use permanence_workers::perform::{Perform, Run};
+
+use crate::support::{World, by_email, by_nothing, soon};
+
+fn events(reminder: &ReminderLog) -> Vec<&str> {
+    reminder.events.iter().map(|event| event.event.as_str()).collect()
+}
+
+#[tokio::test]
+async fn an_sms_leaves_a_day_before_and_once() {
+    let world = World::at("2027-01-11T08:00:00Z", Tz::Europe__Paris).await;
+    let pool = world.work();
+    let id = world.book("2027-01-15T14:30:00").await;
+    world.clock.set("2027-01-14T13:29:59Z".parse().unwrap());
+    world.until_idle().await;
+    assert_eq!(world.outbox.messages().len(), 0, "not a second early");
+    world.clock.set("2027-01-14T13:30:00Z".parse().unwrap());
+    let reminder = world.until(id, "sent").await;
+    assert_eq!(events(&reminder), ["planned", "intent", "sent"]);
+    assert_eq!(reminder.events[2].provider.as_deref(), Some("ovh"));
+
+    let texts = world.outbox.texts();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(texts[0].to, "+33600000001");
+    assert_eq!(
+        texts[0].body,
+        "Rappel : RDV le vendredi 15 janvier à 14h30, Cabinet des Lilas, 12 rue des Lilas, Paris. \
+         Pour annuler : 01 40 00 00 10"
+    );
+    assert!(!texts[0].body.contains("Psychiatrie") && !texts[0].body.contains("Roy"));
+    world.clock.advance(Duration::from_hours(168));
+    world.until_idle().await;
+    assert_eq!(world.outbox.messages().len(), 1, "and never again");
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn a_mail_says_when_and_where_and_never_why() {
+    let world = World::at("2027-01-11T08:00:00Z", Tz::Europe__Paris).await;
+    world.reach(&by_email()).await;
+    let pool = world.work();
+    let id = world.book("2027-01-15T14:30:00").await;
+    world.clock.set("2027-01-14T13:30:00Z".parse().unwrap());
+    let reminder = world.until(id, "sent").await;
+    let mails = world.outbox.mails();
+    assert_eq!(mails.len(), 1);
+    let mail = &mails[0];
+    assert_eq!(mail.to, ["helene@garcia.example"]);
+    let text = mail.text().unwrap();
+    assert!(text.contains("vendredi 15 janvier 2027 à 14 h 30"), "{text}");
+    let message_id = reminder.events[2].message_id.clone().unwrap();
+    assert!(message_id.contains(&reminder.id.to_string()), "{message_id}");
+    assert!(mail.header("Message-ID").unwrap().contains(&reminder.id.to_string()));
+    let whole = String::from_utf8_lossy(&mail.raw).into_owned() + &text + &mail.html().unwrap();
+    assert!(!whole.contains("Psychiatrie") && !whole.contains("Roy"), "{whole}");
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn moved_and_cancelled_appointments_are_reminded_as_they_stand() {
+    let world = World::at("2027-01-11T08:00:00Z", Tz::Europe__Paris).await;
+    let pool = world.work();
+    let (moved, cancelled) =
+        (world.book("2027-01-15T14:30:00").await, world.book("2027-01-15T16:00:00").await);
+    let mut tx = world.begin().await;
+    scheduling::reschedule(&mut tx, moved, 1, &world.appointment("2027-01-20T09:00:00")).await.unwrap();
+    scheduling::cancel(&mut tx, cancelled).await.unwrap();
+    tx.commit().await.unwrap();
+    world.clock.set("2027-01-14T18:00:00Z".parse().unwrap());
+    world.until_idle().await;
+    assert_eq!(world.outbox.messages().len(), 0);
+    world.clock.set("2027-01-19T08:00:00Z".parse().unwrap());
+    world.until(moved, "sent").await;
+    assert_eq!(world.outbox.texts().len(), 1);
+    assert!(
+        world.outbox.texts()[0].body.contains("mercredi 20 janvier à 9h"),
+        "{}",
+        world.outbox.texts()[0].body
+    );
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn the_job_run_twice_has_one_effect() {
+    let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+    let id = world.book("2027-01-15T14:30:00").await;
+    let job = SendReminder { reminder_id: world.log(id).await[0].id };
+    let run = Run { tenant: Some(world.tenant), last_attempt: false };
+    let services = world.services();
+    assert_eq!(job.perform(run, &services).await.unwrap(), Outcome::Done(None));
+    assert_eq!(job.perform(run, &services).await.unwrap(), Outcome::Done(None));
+    assert_eq!(world.outbox.messages().len(), 1);
+    let (one, two) = tokio::join!(job.perform(run, &services), job.perform(run, &services));
+    assert_eq!((one.unwrap(), two.unwrap()), (Outcome::Done(None), Outcome::Done(None)));
+    assert_eq!(world.outbox.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_of_another_tenant_finds_nothing() {
+    let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+    let other = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+    let id = world.book("2027-01-15T14:30:00").await;
+    let job = SendReminder { reminder_id: world.log(id).await[0].id };
+    let stranger = Run { tenant: Some(other.tenant), last_attempt: false };
+    assert_eq!(job.perform(stranger, &world.services()).await.unwrap(), Outcome::Done(None));
+    assert_eq!(world.outbox.messages().len(), 0);
+    assert_eq!(world.log(id).await[0].status, "planned", "nor is it touched");
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_is_tried_again_until_it_is_of_no_use() {
+    let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+    world.reach(&by_email()).await;
+    world.mail.faults().next(2, MailFault::RecipientDeferred);
+    let pool = world.work();
+    let id = world.book("2027-01-15T14:30:00").await;
+    let mut sent = false;
+    for _ in 0..40 {
+        world.until_idle().await;
+        sent = world.log(id).await[0].status == "sent";
+        if sent {
+            break;
+        }
+        world.clock.advance(Duration::from_secs(15));
+    }
+    let log = world.log(id).await;
+    assert!(sent, "{log:?}");
+    assert_eq!(events(&log[0]), ["planned", "intent", "retry", "intent", "retry", "intent", "sent"]);
+    assert_eq!(log[0].events[2].code.as_deref(), Some("smtp_450"));
+    assert_eq!(world.outbox.mails().len(), 1);
+
+    world.mail.faults().always(MailFault::Unavailable);
+    let late = world.book("2027-01-15T16:00:00").await;
+    while world.clock.now() < "2027-01-15T15:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap() {
+        world.clock.advance(Duration::from_mins(30));
+        world.until_idle().await;
+    }
+    let expired = world.until(late, "expired").await;
+    assert_eq!(expired.events.last().unwrap().code.as_deref(), Some("too_late"));
+    assert_eq!(world.outbox.mails().len(), 1);
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_is_told_and_not_repeated() {
+    let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+    world.sms.faults().always(SmsFault::InvalidNumber);
+    let pool = world.work();
+    let id = world.book("2027-01-15T14:30:00").await;
+    let failed = world.until(id, "failed").await;
+    assert_eq!(failed.events.last().unwrap().code.as_deref(), Some("ovh_invalid_receiver"));
+    world.clock.advance(Duration::from_hours(2));
+    world.until_idle().await;
+    assert_eq!(events(&world.log(id).await[0]), ["planned", "intent", "failed"]);
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_takes_it_and_does_not_answer_gets_no_second_one() {
+    for (sms, fault) in [(true, 0), (true, 1), (false, 0)] {
+        let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+        if sms {
+            world.sms.faults().always(if fault == 0 {
+                SmsFault::DropAfterAccept
+            } else {
+                SmsFault::HangAfterAccept
+            });
+        } else {
+            world.reach(&by_email()).await;
+            world.mail.faults().always(MailFault::DropAfterData);
+        }
+        let pool = world.work();
+        let id = world.book("2027-01-15T14:30:00").await;
+        let parked = world.until(id, "uncertain").await;
+        assert_eq!(events(&parked), ["planned", "intent", "uncertain"]);
+        for _ in 0..20 {
+            world.clock.advance(Duration::from_hours(1));
+            world.until_idle().await;
+        }
+        assert_eq!(world.outbox.messages().len(), 1, "it did leave, once");
+        pool.drain().await;
+    }
+}
+
+#[tokio::test]
+async fn a_busy_provider_is_left_alone_as_long_as_it_asks() {
+    let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+    world.sms.faults().next(1, SmsFault::TooManyRequests { retry_after: 120 });
+    let pool = world.work();
+    let id = world.book("2027-01-15T14:30:00").await;
+    let back = async {
+        while events(&world.log(id).await[0]) != ["planned", "intent", "retry"] {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("told to wait", back).await;
+    world.until_idle().await;
+    world.clock.advance(Duration::from_secs(119));
+    world.until_idle().await;
+    assert_eq!(world.outbox.messages().len(), 0);
+    world.clock.advance(Duration::from_secs(1));
+    world.until(id, "sent").await;
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn a_consent_withdrawn_at_the_last_moment_counts() {
+    let world = World::at("2027-01-11T08:00:00Z", Tz::Europe__Paris).await;
+    let id = world.book("2027-01-15T14:30:00").await;
+    let job = SendReminder { reminder_id: world.log(id).await[0].id };
+    world.reach(&by_nothing()).await;
+    world.clock.set("2027-01-14T13:30:00Z".parse().unwrap());
+    let run = Run { tenant: Some(world.tenant), last_attempt: false };
+    assert_eq!(job.perform(run, &world.services()).await.unwrap(), Outcome::Done(None));
+    assert_eq!(world.outbox.messages().len(), 0);
+    assert_eq!(world.log(id).await[0].status, "cancelled");
+}

@@ -1,0 +1,237 @@
+//! One harness: a practice with a patient, the reminders pool at work, an outbox that catches what leaves.
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+use permanence_domain::{
+    clock::{Clock, SharedClock, SimulatedClock},
+    config::Secret,
+    db::{Actor, Db, TenantTx},
+    field::{EmailAddress, Label, Language, Moment, PersonName, Phone},
+    identity::{NewTenant, TokenHashes, create_tenant},
+    ids::{AppointmentId, PatientId, PractitionerId, TenantId},
+    migrate::MIGRATOR,
+    notifications::{ReminderLog, reminders_of},
+    patients::{self, Consents, NewPatient},
+    people::{self, NewPractitioner},
+    scheduling::{self, NewAppointment},
+};
+use permanence_embedded::{mail::MailServer, outbox::Outbox, sms::SmsServer, testing::TestDatabase};
+use permanence_queue::{Listener, Waker, Worker};
+use permanence_workers::{
+    clients::{HttpTimeouts, sms::OvhSettings},
+    config::{MessagingConfig, SmsConfig},
+    process::job_connections,
+    registry::Registry,
+    services::{Messaging, Services},
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+pub(crate) const REFRESH_KEY: &str = "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr";
+
+pub(crate) struct World {
+    pub(crate) database: TestDatabase,
+    pub(crate) clock: Arc<SimulatedClock>,
+    pub(crate) db: Db,
+    pub(crate) outbox: Outbox,
+    pub(crate) mail: MailServer,
+    pub(crate) sms: SmsServer,
+    pub(crate) tenant: TenantId,
+    pub(crate) patient: PatientId,
+    pub(crate) practitioner: PractitionerId,
+}
+
+/// Waits for a future that must come true soon.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future).await.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+impl World {
+    /// A practice in a zone, at a simulated time.
+    pub(crate) async fn at(now: &str, zone: Tz) -> Self {
+        let clock = Arc::new(SimulatedClock::at(now.parse::<DateTime<Utc>>().expect("a time")));
+        Self::with_clock(clock.clone(), clock, zone).await
+    }
+
+    /// The same by another clock, such as the machine's.
+    pub(crate) async fn with_clock(simulated: Arc<SimulatedClock>, clock: SharedClock, zone: Tz) -> Self {
+        let database = TestDatabase::create(&MIGRATOR).await;
+        let db = Db::new(database.login_options(), 8, clock, Waker::start(database.login_options()));
+        let outbox = Outbox::in_memory();
+        let mail = MailServer::start(LOCAL, outbox.clone()).await.expect("a mail server");
+        let sms = SmsServer::start(LOCAL, outbox.clone()).await.expect("an SMS server");
+        let mut tx = db.system(Actor::JOB).await.expect("a transaction");
+        let new = NewTenant {
+            kind: "practice",
+            name: Label::parse("Cabinet des Lilas").expect("a name"),
+            time_zone: zone,
+            language: Language::Fr,
+            phone: Some("01 40 00 00 10".to_owned()),
+            address: Some("12 rue des Lilas, Paris".to_owned()),
+        };
+        let tenant = create_tenant(&mut tx, &new).await.expect("a tenant");
+        tx.commit().await.expect("committed");
+        let mut tx = db.tenant(tenant, Actor::JOB).await.expect("a transaction");
+        let patient = patients::register(&mut tx, &by_sms()).await.expect("a patient").id;
+        let practitioner = NewPractitioner {
+            first_name: PersonName::parse("Camille").expect("a name"),
+            last_name: PersonName::parse("Roy").expect("a name"),
+            specialty: Some(Label::parse("Psychiatrie").expect("a specialty")),
+            rpps_number: None,
+            adeli_number: None,
+            user_id: None,
+        };
+        let practitioner = people::add(&mut tx, &practitioner).await.expect("a practitioner").id;
+        tx.commit().await.expect("committed");
+        Self { database, clock: simulated, db, outbox, mail, sms, tenant, patient, practitioner }
+    }
+
+    pub(crate) async fn begin(&self) -> TenantTx {
+        self.db.tenant(self.tenant, Actor::JOB).await.expect("a transaction")
+    }
+
+    /// Makes the patient reachable in another way.
+    pub(crate) async fn reach(&self, patient: &NewPatient) {
+        let mut tx = self.begin().await;
+        let version = patients::get(&mut tx, self.patient).await.expect("the patient").version;
+        patients::update(&mut tx, self.patient, version, patient).await.expect("updated");
+        tx.commit().await.expect("committed");
+    }
+
+    pub(crate) fn appointment(&self, civil: &str) -> NewAppointment {
+        let starts: NaiveDateTime = civil.parse().expect("a civil time");
+        NewAppointment {
+            patient_id: self.patient,
+            practitioner_id: self.practitioner,
+            room_id: None,
+            starts_at: Moment::Civil(starts),
+            ends_at: Moment::Civil(starts + chrono::Duration::minutes(30)),
+        }
+    }
+
+    /// Books half an hour at a civil time such as `2027-03-28T10:00:00`.
+    pub(crate) async fn book(&self, civil: &str) -> AppointmentId {
+        let mut tx = self.begin().await;
+        let id = scheduling::book(&mut tx, &self.appointment(civil)).await.expect("booked").id;
+        tx.commit().await.expect("committed");
+        id
+    }
+
+    pub(crate) async fn log(&self, id: AppointmentId) -> Vec<ReminderLog> {
+        let mut tx = self.begin().await;
+        reminders_of(&mut tx, id).await.expect("reminders")
+    }
+
+    /// Waits until the newest reminder of an appointment has this status.
+    pub(crate) async fn until(&self, id: AppointmentId, status: &str) -> ReminderLog {
+        let condition = async {
+            loop {
+                let mut log = self.log(id).await;
+                if log.first().is_some_and(|reminder| reminder.status == status) {
+                    return log.remove(0);
+                }
+                // The database tells of no change: ask again shortly.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon(status, condition).await
+    }
+
+    /// Waits until no job is waiting to run now, running, or about to be tried again within the simulated minute.
+    pub(crate) async fn until_idle(&self) {
+        let condition = async {
+            loop {
+                let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
+                let now = self.clock.now();
+                let busy: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM queue.jobs WHERE state IN ('available', 'running') OR run_at <= $1",
+                )
+                .bind(now)
+                .fetch_one(tx.conn())
+                .await
+                .expect("a count");
+                if busy == 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon("idle", condition).await;
+    }
+
+    pub(crate) fn messaging(&self) -> MessagingConfig {
+        let credentials = self.sms.credentials();
+        MessagingConfig {
+            smtp_url: Secret::new(self.mail.url()),
+            mail_from: "rappels@permanence.example".to_owned(),
+            sms: SmsConfig::Ovh(OvhSettings {
+                endpoint: self.sms.ovh_url(),
+                application_key: credentials.ovh_application_key.clone(),
+                application_secret: credentials.ovh_application_secret.clone(),
+                consumer_key: credentials.ovh_consumer_key.clone(),
+                service: credentials.ovh_service.clone(),
+                sender: Some("Permanence".to_owned()),
+                timeouts: HttpTimeouts { connect: Duration::from_secs(5), total: Duration::from_secs(2) },
+            }),
+            public_url: "https://app.example.fr".parse().expect("a URL"),
+            hashes: TokenHashes::new(Secret::new(REFRESH_KEY)),
+        }
+    }
+
+    pub(crate) fn services(&self) -> Services {
+        let messaging = Messaging::new(&self.messaging(), self.db.clock().clone()).expect("messaging");
+        Services { db: self.db.clone(), messaging: Some(messaging) }
+    }
+
+    /// Starts the reminders pool.
+    pub(crate) fn work(&self) -> Pool {
+        let shutdown = CancellationToken::new();
+        let worker = Worker::builder(job_connections(self.database.login_options()), "reminders")
+            .concurrency(8)
+            .clock(self.db.clock().clone())
+            .listener(Listener::start(self.database.login_options()))
+            .heartbeat(Duration::from_millis(100), Duration::from_millis(600))
+            .run(Registry::new(self.services()), shutdown.clone());
+        Pool { shutdown, task: tokio::spawn(async move { worker.await.expect("the pool ends well") }) }
+    }
+}
+
+/// A pool at work.
+pub(crate) struct Pool {
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Pool {
+    pub(crate) async fn drain(self) {
+        self.shutdown.cancel();
+        soon("drained", self.task).await.expect("the pool did not panic");
+    }
+}
+
+fn patient() -> NewPatient {
+    NewPatient {
+        first_name: PersonName::parse("Hélène").expect("a name"),
+        last_name: PersonName::parse("Garcia").expect("a name"),
+        birth_date: None,
+        email: Some(EmailAddress::parse("helene@garcia.example").expect("an address")),
+        phone: Some(Phone::parse("06 00 00 00 01").expect("a number")),
+        language: Language::Fr,
+        consents: Consents::default(),
+    }
+}
+
+pub(crate) fn by_sms() -> NewPatient {
+    NewPatient { consents: Consents { reminder_sms: true, reminder_email: false }, ..patient() }
+}
+
+pub(crate) fn by_email() -> NewPatient {
+    NewPatient { consents: Consents { reminder_sms: false, reminder_email: true }, ..patient() }
+}
+
+pub(crate) fn by_nothing() -> NewPatient {
+    patient()
+}
