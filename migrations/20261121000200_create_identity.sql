@@ -120,7 +120,9 @@ CREATE FUNCTION ensure_user(wanted_id uuid, wanted_email text, at timestamptz) R
 -- It runs as the system role, whose policies admit every row.
 DO $$
 BEGIN
-    EXECUTE format('GRANT permanence_system TO %I', current_user);
+    IF NOT pg_has_role(current_user, 'permanence_system', 'MEMBER') THEN
+        EXECUTE format('GRANT permanence_system TO %I', current_user);
+    END IF;
 END
 $$;
 GRANT CREATE ON SCHEMA public TO permanence_system;

@@ -74,6 +74,9 @@ impl Error {
     }
 }
 
+/// Beginnings of the SQLSTATE codes of troubles that pass.
+const TRANSIENT: [&str; 6] = ["57P", "08", "53300", "55P03", "57014", "40P01"];
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
@@ -81,11 +84,12 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::Tls(_) => Self::Unavailable { what: "database", source: error.into() },
-            // 57P0x: the server is shutting down or starting; 08xxx: the connection broke; 53300: too many clients.
+            // 57P0x: the server is shutting down or starting; 08xxx: the connection broke; 53300: too many clients;
+            // 55P03, 57014: a lock or the statement took too long; 40P01: a deadlock. All may go well a moment later.
             sqlx::Error::Database(cause)
-                if cause.code().is_some_and(|code| {
-                    code.starts_with("57P") || code.starts_with("08") || code == "53300"
-                }) =>
+                if cause
+                    .code()
+                    .is_some_and(|code| TRANSIENT.iter().any(|transient| code.starts_with(transient))) =>
             {
                 Self::Unavailable { what: "database", source: error.into() }
             }

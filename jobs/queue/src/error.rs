@@ -7,7 +7,7 @@ use crate::JobId;
 #[non_exhaustive]
 pub enum Error {
     /// The database refused or could not be reached.
-    #[error("the queue's database failed")]
+    #[error("the queue's database failed: {0}")]
     Database(#[source] sqlx::Error),
     /// The job could not be written as JSON.
     #[error("the job could not be written as JSON")]

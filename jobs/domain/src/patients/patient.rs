@@ -284,7 +284,11 @@ pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPat
         return Err(Error::Changed("patient"));
     }
     consent::record(tx, id, Some(before.consents), new.consents).await?;
-    notifications::replan_patient(tx, id).await?;
+    let (email, phone) =
+        (new.email.as_ref().map(EmailAddress::as_str), new.phone.as_ref().map(Phone::as_str));
+    if (before.email.as_deref(), before.phone.as_deref(), before.consents) != (email, phone, new.consents) {
+        notifications::replan_patient(tx, id).await?;
+    }
     audit::record(tx, "patient.update", "patient", id.0).await?;
     get(tx, id).await
 }
