@@ -15,6 +15,12 @@ pub enum Error {
     /// No migration made a queue of this name; the caller's transaction is aborted.
     #[error("no such queue: a migration must call queue.create_queue first")]
     UnknownQueue(#[source] sqlx::Error),
+    /// No queue of this name exists; nothing was changed.
+    #[error("there is no queue {0}")]
+    NoSuchQueue(String),
+    /// The queue has no lanes, so it cannot honour a rate key; the caller's transaction is aborted.
+    #[error("the queue has no lanes: a migration must call queue.use_lanes first")]
+    NoLanes(#[source] sqlx::Error),
     /// The job is no longer the caller's: its transaction must be rolled back.
     #[error("the lease on the job is no longer current")]
     StaleLease,
@@ -43,6 +49,10 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        let constraint = error.as_database_error().and_then(|e| e.constraint());
+        if constraint == Some("rate_needs_lanes") {
+            return Self::NoLanes(error);
+        }
         // Postgres reports a missing partition as a check violation without the name of a constraint.
         let unknown_queue = error.as_database_error().is_some_and(|e| {
             e.code().as_deref() == Some("23514") && e.constraint().is_none() && e.table() == Some("jobs")

@@ -45,6 +45,33 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const MAX_ATTEMPTS: i16 = 20;
     /// How long it waits after a failed attempt.
     const BACKOFF: Backoff = Backoff::DEFAULT;
+    /// How long its history is kept.
+    const RETENTION: Retention = Retention::Quarter;
+    /// The rate it shares with all jobs of the same key, like one SMS provider's; its queue has lanes.
+    const RATE_KEY: Option<&'static str> = None;
+}
+
+/// How long the history of a kind is kept: whole partitions are dropped when all they hold is older.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Seven days: what nobody asks for again.
+    Week,
+    /// Ninety days.
+    Quarter,
+    /// Ten years: what proves that something was done.
+    Decade,
+}
+
+impl Retention {
+    /// How many days the history is kept.
+    #[must_use]
+    pub const fn days(self) -> i16 {
+        match self {
+            Self::Week => 7,
+            Self::Quarter => 90,
+            Self::Decade => 3650,
+        }
+    }
 }
 
 /// Postgres keeps durations as whole milliseconds in an `integer`: up to 24 days.

@@ -10,32 +10,40 @@
 //!
 //! A job is claimed with a [`Lease`]; whoever lost the lease can no longer complete it.
 
+mod batch;
 mod cancel;
 mod claim;
 pub mod clock;
 mod complete;
 pub mod cron;
+mod dead;
 mod enqueue;
 mod error;
-mod history;
 mod job;
+mod maintain;
 mod outcome;
 mod processes;
+mod progress;
 mod promote;
+mod queues;
 mod reschedule;
 mod rescue;
 mod settle;
 mod wake;
 mod worker;
 
+pub use batch::{Batch, enqueue_batch};
 pub use cancel::{Cancelled, cancel};
 pub use claim::{Claimed, Lease};
 pub use complete::complete_in;
+pub use dead::{DeadFilter, discard, retry, retry_all};
 pub use enqueue::{Enqueued, NewJob, OnDuplicate, Unique, enqueue, enqueue_all};
 pub use error::Error;
-pub use history::{HistoryPolicy, maintain_history};
-pub use job::{Backoff, Job, JobId};
+pub use job::{Backoff, Job, JobId, Retention};
+pub use maintain::{Maintained, maintain};
 pub use outcome::{Failure, Outcome};
+pub use progress::{Progress, progress, report_progress};
+pub use queues::{Limits, QueueStats, lift_rate, pause, resume, set_limits, set_rate, stats, use_lanes};
 pub use reschedule::{Rescheduled, reschedule};
 pub use wake::{Listener, Waker};
 pub use worker::{Handler, Worker, WorkerBuilder};

@@ -4,11 +4,15 @@ use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
 
+use crate::NewJob;
+
 /// How one run of a job ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The work is done; the output is kept with the job.
     Done(Option<Value>),
+    /// The work is done, and these jobs follow: they are enqueued in the transaction that completes this one.
+    DoneThen(Option<Value>, Vec<NewJob>),
     /// The work was completed inside the handler's own transaction, by [`complete_in`](crate::complete_in).
     Completed,
     /// The attempt failed: another follows after the backoff, or the job is discarded if it was the last.

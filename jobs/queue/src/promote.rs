@@ -16,6 +16,8 @@ pub(crate) struct Look {
     pub(crate) promoted: i64,
     /// Whether there is anything to claim.
     pub(crate) available: bool,
+    /// Whether the queue is claimed from by lanes.
+    pub(crate) lanes: bool,
     /// How long until the next job is due.
     pub(crate) next_due: Option<Duration>,
 }
@@ -60,8 +62,15 @@ pub(crate) async fn promote(
            SELECT (SELECT count(*) FROM promoted) AS "promoted!",
                   (SELECT paused_at IS NULL FROM queue.queues WHERE name = $1)
                   AND COALESCE((SELECT true FROM promoted LIMIT 1),
-                               (SELECT true FROM queue.jobs WHERE queue = $1 AND state = 'available'
-                                ORDER BY priority, id LIMIT 1), false) AS "available!",
+                               CASE WHEN (SELECT lanes FROM queue.queues WHERE name = $1) THEN
+                                   (SELECT true FROM queue.jobs WHERE queue = $1 AND state = 'available'
+                                    ORDER BY COALESCE(rate_key, ''),
+                                             COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) LIMIT 1)
+                               ELSE
+                                   (SELECT true FROM queue.jobs WHERE queue = $1 AND state = 'available'
+                                    ORDER BY priority, id LIMIT 1)
+                               END, false) AS "available!",
+                  (SELECT lanes FROM queue.queues WHERE name = $1) AS "lanes!",
                   (SELECT ceil(extract(epoch FROM next.run_at - moment.now) * 1000)::bigint
                    FROM next, moment) AS next_due_ms"#,
         queue,
@@ -73,6 +82,7 @@ pub(crate) async fn promote(
     Ok(Look {
         promoted: row.promoted,
         available: row.available,
+        lanes: row.lanes,
         next_due: row.next_due_ms.map(|ms| Duration::from_millis(ms.unsigned_abs())),
     })
 }

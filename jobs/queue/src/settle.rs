@@ -37,7 +37,9 @@ impl Fate {
     pub(crate) fn of(outcome: Outcome, last: bool, cancelled: bool) -> Option<Self> {
         match outcome {
             Outcome::Completed => None,
-            Outcome::Done(output) => Some(Self::Ends { state: "completed", output, failure: None }),
+            Outcome::Done(output) | Outcome::DoneThen(output, _) => {
+                Some(Self::Ends { state: "completed", output, failure: None })
+            }
             // Someone asked for it while it ran; an unfinished job then never runs again.
             Outcome::Retry(failure) if cancelled => Some(Self::cancelled(Some(failure))),
             Outcome::Snooze(_) if cancelled => Some(Self::cancelled(None)),
@@ -183,15 +185,15 @@ async fn end(
                WHERE j.queue = $1 AND j.id = ANY ($3) AND j.id = e.id AND j.state = 'running'
                  AND j.process_id = e.process_id AND j.lease = e.lease
                RETURNING j.id, j.queue, j.kind, j.payload, j.tenant_id, j.priority, j.attempt, j.max_attempts,
-                         j.timeout_ms, j.backoff_base_ms, j.backoff_cap_ms, j.enqueued_at, j.run_at, j.started_at,
+                         j.timeout_ms, j.backoff_base_ms, j.backoff_cap_ms, j.keep_days, j.rate_key, j.batch_id, j.enqueued_at, j.run_at, j.started_at,
                          j.process_id, j.errors, e.state AS final_state, e.output, e.code, e.message
            )
            INSERT INTO queue.job_history
                (id, queue, kind, payload, tenant_id, state, priority, attempt, max_attempts, timeout_ms,
-                backoff_base_ms, backoff_cap_ms, enqueued_at, run_at, started_at, process_id, errors, finished_at,
+                backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, started_at, process_id, errors, finished_at,
                 output)
            SELECT id, queue, kind, payload, tenant_id, final_state::queue.job_state, priority, attempt, max_attempts,
-                  timeout_ms, backoff_base_ms, backoff_cap_ms, enqueued_at, run_at, started_at, process_id,
+                  timeout_ms, backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, started_at, process_id,
                   CASE WHEN code IS NULL THEN errors ELSE errors || jsonb_build_object(
                       'attempt', attempt, 'at', now, 'process', process_id, 'code', code, 'message', message) END,
                   now, output

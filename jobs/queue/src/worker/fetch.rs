@@ -12,10 +12,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Config, hold::Hold};
-use crate::{Error, claim, promote};
+use crate::{
+    Error,
+    claim::{self, Claimant},
+    promote,
+};
 
 /// How long a claim whose answer was lost may still be executed by the server, and so must be watched for.
 const DOUBT: Duration = Duration::from_mins(2);
+/// How much work is claimed ahead of the slots, where runs are short enough for that to be any jobs at all.
+const AHEAD: Duration = Duration::from_millis(100);
+const MOST_AHEAD: usize = 1000;
+/// How long a job that was claimed ahead waits for a slot before other processes may have it.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -27,6 +36,8 @@ pub(super) struct Fetcher {
     time: Option<watch::Receiver<DateTime<Utc>>>,
     /// There may be more to claim than the last claim took.
     hungry: bool,
+    /// The queue's claims go by lanes.
+    lanes: bool,
     poll: Duration,
     next_look: Instant,
     claims: i32,
@@ -46,6 +57,7 @@ impl Fetcher {
             wakes,
             time,
             hungry: true,
+            lanes: false,
             poll: fastest,
             next_look: Instant::now(),
             claims: 0,
@@ -95,13 +107,25 @@ impl Fetcher {
 
     /// How many jobs to claim now. While jobs are ready it waits for a batch worth its round trip.
     fn free(&self) -> usize {
-        let capacity = self.config.concurrency + self.config.prefetch;
+        let capacity = self.config.concurrency + self.ahead();
         let free = capacity.saturating_sub(self.hold.open());
         if free * 2 < capacity && !self.hold.nothing_ready() { 0 } else { free }
     }
 
+    /// How many jobs to claim beyond the free slots: none where a limit or a rate counts what was claimed.
+    fn ahead(&self) -> usize {
+        if self.lanes {
+            return 0;
+        }
+        let short = || self.hold.runs_within(AHEAD, self.config.concurrency).min(MOST_AHEAD);
+        self.config.prefetch.unwrap_or_else(short)
+    }
+
     async fn look(&mut self) -> Result<(), Error> {
         self.undo_doubtful().await?;
+        if self.hold.stalled(LONGEST_WAIT) {
+            self.hold.hand_back_stalled(LONGEST_WAIT);
+        }
         let look = promote::promote(&self.pool, &*self.config.clock, self.config.queue).await?;
         if look.promoted >= promote::BATCH {
             self.next_look = Instant::now();
@@ -116,14 +140,20 @@ impl Fetcher {
             self.next_look = Instant::now() + due.map_or(self.poll, |due| due.min(self.poll));
         }
         self.hungry |= look.available;
+        self.lanes = look.lanes;
         Ok(())
     }
 
     async fn claim(&mut self, limit: usize) -> Result<(), Error> {
         self.claims = self.claims.wrapping_add(1);
         let (queue, clock) = (self.config.queue, &*self.config.clock);
+        let by = Claimant { queue, process: self.hold.process(), number: self.claims };
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
-        let claimed = claim::claim(&self.pool, clock, queue, self.hold.process(), self.claims, wanted).await;
+        let claimed = if self.lanes {
+            claim::claim_in_lanes(&self.pool, clock, by, wanted).await
+        } else {
+            claim::claim(&self.pool, clock, by, wanted).await
+        };
         let jobs = match claimed {
             Ok(jobs) => jobs,
             Err(error) => {
@@ -160,7 +190,7 @@ impl Fetcher {
             () = shutdown.cancelled() => {}
             () = changed(&mut self.wakes) => self.hungry = true,
             () = changed(&mut self.time) => self.next_look = Instant::now(),
-            () = self.hold.freed.notified(), if self.hungry => {}
+            () = self.hold.freed.notified(), if self.hungry || self.lanes => self.hungry = true,
             () = sleep_until(self.next_look) => {}
         }
     }

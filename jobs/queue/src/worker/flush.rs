@@ -3,12 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 use tokio::{sync::mpsc, time::sleep};
 
-use super::{Config, hold::Hold};
+use super::{
+    Config,
+    hold::{Ending, Hold},
+};
 use crate::{
-    Error, Failure,
+    Error, Failure, JobId, Lease, NewJob, batch, enqueue_all,
     settle::{Fate, Settled, Wait, settle},
 };
 
@@ -24,30 +27,52 @@ pub(super) struct Flusher {
 
 impl Flusher {
     /// Flushes until the worker stops it.
-    pub(super) async fn run(self, mut endings: mpsc::UnboundedReceiver<Settled>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while endings.recv_many(&mut batch, BATCH).await > 0 {
-            self.flush(&mut batch).await;
-            self.hold.settled(batch.len());
-            batch.clear();
+    pub(super) async fn run(self, mut endings: mpsc::UnboundedReceiver<Ending>) {
+        let mut arrived = Vec::with_capacity(BATCH);
+        loop {
+            let count = endings.recv_many(&mut arrived, BATCH).await;
+            if count == 0 {
+                return;
+            }
+            self.flush(arrived.drain(..)).await;
+            self.hold.settled(count);
         }
     }
 
-    async fn flush(&self, batch: &mut [Settled]) {
+    async fn flush(&self, endings: impl Iterator<Item = Ending>) {
+        let mut plain = Vec::new();
+        let mut leaving = Vec::new();
+        for Ending { lease, fate, follow_ups, batch } in endings {
+            leaving.extend(batch.map(|batch| (batch, lease.job)));
+            match fate {
+                None => {}
+                Some(fate) if follow_ups.is_empty() => plain.push(Settled { lease, fate }),
+                Some(fate) => self.settle_followed(Settled { lease, fate }, follow_ups).await,
+            }
+        }
+        if !plain.is_empty() {
+            self.settle(&mut plain).await;
+        }
+        if !leaving.is_empty()
+            && let Err(error) = self.leave_batches(&leaving).await
+        {
+            tracing::warn!(%error, queue = self.config.queue, "finished batches wait for the next round");
+        }
+    }
+
+    async fn settle(&self, batch: &mut [Settled]) {
         let mut pause = FIRST_PAUSE;
         let mut first = true;
         loop {
             match self.write(batch).await {
                 Ok(current) => {
                     // A repeated batch meets what it has written itself, so only a first answer tells.
-                    let stale = if first { batch.len().saturating_sub(current) } else { 0 };
-                    metrics::counter!("permanence_queue_stale_leases_total", "queue" => self.config.queue)
-                        .increment(stale as u64);
+                    self.count_stale(if first { batch.len().saturating_sub(current) } else { 0 });
                     return;
                 }
                 Err(error) if refused(&error) => {
                     tracing::warn!(%error, queue = self.config.queue, "an outcome cannot be stored");
-                    self.flush_singly(batch).await;
+                    self.settle_singly(batch).await;
                     return;
                 }
                 Err(error) => {
@@ -61,17 +86,12 @@ impl Flusher {
     }
 
     /// One outcome that Postgres cannot store must not hold up the others: it becomes a failed attempt.
-    async fn flush_singly(&self, batch: &mut [Settled]) {
+    async fn settle_singly(&self, batch: &mut [Settled]) {
         for settled in batch {
             let mut pause = FIRST_PAUSE;
             while let Err(error) = self.write(std::slice::from_ref(settled)).await {
                 if refused(&error) {
-                    settled.fate = Fate::Waits {
-                        state: "retryable",
-                        wait: Wait::Backoff,
-                        refund: false,
-                        failure: Some(Failure::new("unstorable_outcome", "the outcome cannot be stored")),
-                    };
+                    settled.fate = unstorable();
                 }
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -83,10 +103,79 @@ impl Flusher {
         let mut connection = self.pool.acquire().await?;
         settle(&mut connection, &*self.config.clock, self.config.queue, batch).await
     }
+
+    /// Completes a job and enqueues what follows it, or neither. Follow-ups that cannot be enqueued fail the attempt.
+    async fn settle_followed(&self, settled: Settled, follow_ups: Vec<NewJob>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.write_followed(&settled, &follow_ups).await {
+                Ok(()) => return self.wake(follow_ups.iter().map(NewJob::queue)),
+                Err(Error::StaleLease) => return self.count_stale(1),
+                Err(Error::Database(error)) if !refused_by(&error) => {
+                    tracing::warn!(%error, queue = self.config.queue, "a follow-up waits for the database");
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, queue = self.config.queue, "a follow-up cannot be enqueued");
+                    let mut failed = [Settled { lease: settled.lease, fate: unstorable() }];
+                    return self.settle(&mut failed).await;
+                }
+            }
+        }
+    }
+
+    async fn write_followed(&self, settled: &Settled, follow_ups: &[NewJob]) -> Result<(), Error> {
+        let (clock, Lease { queue, .. }) = (&*self.config.clock, settled.lease);
+        let mut connection = self.pool.acquire().await?;
+        let mut tx = connection.begin().await?;
+        if settle(&mut tx, clock, queue, std::slice::from_ref(settled)).await? == 0 {
+            return Err(Error::StaleLease);
+        }
+        enqueue_all(&mut tx, clock, follow_ups.to_vec()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The members' ends are committed: whichever batch has no live member left gets its last job.
+    async fn leave_batches(&self, members: &[(JobId, JobId)]) -> Result<(), Error> {
+        let mut connection = self.pool.acquire().await?;
+        batch::leave(&mut connection, members).await?;
+        let mut batches: Vec<JobId> = members.iter().map(|(batch, _)| *batch).collect();
+        batches.sort_unstable();
+        batches.dedup();
+        let queues = batch::finish(&mut connection, &*self.config.clock, Some(&batches)).await?;
+        self.wake(queues.iter().map(String::as_str));
+        Ok(())
+    }
+
+    fn wake<'a>(&self, queues: impl Iterator<Item = &'a str>) {
+        if let Some(waker) = &self.config.waker {
+            queues.for_each(|queue| waker.wake(queue));
+        }
+    }
+
+    fn count_stale(&self, leases: usize) {
+        metrics::counter!("permanence_queue_stale_leases_total", "queue" => self.config.queue)
+            .increment(leases as u64);
+    }
+}
+
+fn unstorable() -> Fate {
+    Fate::Waits {
+        state: "retryable",
+        wait: Wait::Backoff,
+        refund: false,
+        failure: Some(Failure::new("unstorable_outcome", "the outcome cannot be stored")),
+    }
+}
+
+fn refused(error: &Error) -> bool {
+    matches!(error, Error::Database(error) if refused_by(error))
 }
 
 /// Whether Postgres refused the data itself (class 22), as it does a NUL character, rather than failed.
-fn refused(error: &Error) -> bool {
-    let Error::Database(sqlx::Error::Database(error)) = error else { return false };
+fn refused_by(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
     error.code().is_some_and(|code| code.starts_with("22"))
 }

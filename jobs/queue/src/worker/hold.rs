@@ -5,9 +5,10 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use futures::task::AtomicWaker;
@@ -15,10 +16,24 @@ use sqlx::types::Uuid;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Claimed, JobId, Lease,
-    settle::{Fate, Settled},
-};
+use crate::{Claimed, JobId, Lease, NewJob, settle::Fate};
+
+/// A run that is over, on its way to the database.
+pub(super) struct Ending {
+    pub(super) lease: Lease,
+    /// What becomes of the job; none if its handler completed it.
+    pub(super) fate: Option<Fate>,
+    /// What is enqueued with its completion.
+    pub(super) follow_ups: Vec<NewJob>,
+    /// The batch that may be over now.
+    pub(super) batch: Option<JobId>,
+}
+
+impl Ending {
+    fn handed_back(job: &Claimed) -> Self {
+        Self { lease: job.lease, fate: Some(Fate::handed_back()), follow_ups: Vec::new(), batch: None }
+    }
+}
 
 pub(super) struct Hold {
     /// Claimed, waiting for a free slot.
@@ -28,7 +43,7 @@ pub(super) struct Hold {
     open: AtomicUsize,
     /// Claimed and not settled in the database yet: what closing waits for.
     unsettled: AtomicUsize,
-    ended: mpsc::UnboundedSender<Settled>,
+    ended: mpsc::UnboundedSender<Ending>,
     process: Mutex<Uuid>,
     /// Rings when a slot is free.
     pub(super) freed: Notify,
@@ -37,6 +52,10 @@ pub(super) struct Hold {
     /// The database did not come back in time: what is not settled is left to the rescuers.
     give_up: CancellationToken,
     apalis: AtomicWaker,
+    /// How long a run takes, on average; zero until one has ended.
+    mean_micros: AtomicU64,
+    /// When a claimed job last found a slot.
+    last_pop: Mutex<Instant>,
 }
 
 struct Run {
@@ -45,7 +64,7 @@ struct Run {
 }
 
 impl Hold {
-    pub(super) fn new(process: Uuid) -> (Self, mpsc::UnboundedReceiver<Settled>) {
+    pub(super) fn new(process: Uuid) -> (Self, mpsc::UnboundedReceiver<Ending>) {
         let (ended, endings) = mpsc::unbounded_channel();
         let hold = Self {
             ready: Mutex::default(),
@@ -58,6 +77,8 @@ impl Hold {
             force: CancellationToken::new(),
             give_up: CancellationToken::new(),
             apalis: AtomicWaker::new(),
+            mean_micros: AtomicU64::new(0),
+            last_pop: Mutex::new(Instant::now()),
         };
         (hold, endings)
     }
@@ -70,8 +91,8 @@ impl Hold {
     pub(super) fn reborn(&self, process: Uuid) {
         *lock(&self.process) = process;
         let lost = std::mem::take(&mut *lock(&self.ready));
-        for job in lost {
-            self.end(job.lease, None);
+        for _ in lost {
+            self.drop_lost();
         }
         for run in lock(&self.running).values() {
             run.token.cancel();
@@ -92,14 +113,23 @@ impl Hold {
         jobs.retain(|job| job.lease.process == process);
         self.open.fetch_add(jobs.len(), Ordering::SeqCst);
         self.unsettled.fetch_add(jobs.len(), Ordering::SeqCst);
-        lock(&self.ready).extend(jobs);
+        let mut ready = lock(&self.ready);
+        if ready.is_empty() {
+            *lock(&self.last_pop) = Instant::now();
+        }
+        ready.extend(jobs);
+        drop(ready);
         self.apalis.wake();
     }
 
     pub(super) fn poll_pop(&self, cx: &Context<'_>) -> Poll<Claimed> {
         // Registered before the look, so that a push in between wakes us.
         self.apalis.register(cx.waker());
-        lock(&self.ready).pop_front().map_or(Poll::Pending, Poll::Ready)
+        let popped = lock(&self.ready).pop_front();
+        popped.map_or(Poll::Pending, |job| {
+            *lock(&self.last_pop) = Instant::now();
+            Poll::Ready(job)
+        })
     }
 
     /// The run starts; its handler sees cancellation through the token.
@@ -126,19 +156,56 @@ impl Hold {
         lock(&self.running).remove(&(lease.job, lease.number)).is_some_and(|run| run.cancel_requested)
     }
 
-    /// Passes the job's fate on to the flusher; without one the handler settled it already.
-    pub(super) fn end(&self, lease: Lease, fate: Option<Fate>) {
+    /// Passes the end of a run on to the flusher.
+    pub(super) fn end(&self, ending: Ending) {
         self.open.fetch_sub(1, Ordering::SeqCst);
         self.freed.notify_one();
-        match fate {
-            // The flusher outlives every sender but at the very end, when nobody waits for it.
-            Some(fate) => drop(self.ended.send(Settled { lease, fate })),
-            None => self.settled(1),
+        // The flusher outlives every sender but at the very end, when nobody waits for it.
+        drop(self.ended.send(ending));
+    }
+
+    /// Lets go of a job that was claimed by a process declared dead: it is not ours to settle.
+    fn drop_lost(&self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        self.freed.notify_one();
+        self.settled(1);
+    }
+
+    /// Remembers how long runs take of late: an eighth of each new one.
+    pub(super) fn ran(&self, time: Duration) {
+        let new = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+        // Of two at once, one may be lost; an average can bear it.
+        let mean = self.mean_micros.load(Ordering::Relaxed);
+        let next = if mean == 0 { new } else { mean - mean / 8 + new / 8 };
+        self.mean_micros.store(next.max(1), Ordering::Relaxed);
+    }
+
+    /// How many jobs `slots` slots run in `time`, as far as is known.
+    pub(super) fn runs_within(&self, time: Duration, slots: usize) -> usize {
+        match self.mean_micros.load(Ordering::Relaxed) {
+            0 => 0,
+            mean => usize::try_from(time.as_micros() / u128::from(mean))
+                .unwrap_or(usize::MAX)
+                .saturating_mul(slots),
         }
+    }
+
+    /// Whether claimed jobs have waited so long for a slot that another process had better have them.
+    pub(super) fn stalled(&self, longest: Duration) -> bool {
+        let ready = lock(&self.ready);
+        !ready.is_empty() && lock(&self.last_pop).elapsed() > longest
+    }
+
+    /// Claimed jobs go back, and no more are claimed ahead until runs are short again.
+    pub(super) fn hand_back_stalled(&self, longest: Duration) {
+        self.mean_micros.store(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.hand_back_ready();
     }
 
     pub(super) fn settled(&self, jobs: usize) {
         self.unsettled.fetch_sub(jobs, Ordering::SeqCst);
+        // A limit may have room now.
+        self.freed.notify_one();
         self.apalis.wake();
     }
 
@@ -146,7 +213,7 @@ impl Hold {
     pub(super) fn hand_back_ready(&self) {
         let jobs = std::mem::take(&mut *lock(&self.ready));
         for job in jobs {
-            self.end(job.lease, Some(Fate::handed_back()));
+            self.end(Ending::handed_back(&job));
         }
     }
 

@@ -19,7 +19,7 @@ use self::{
     backend::QueueBackend, fetch::Fetcher, flush::Flusher, hold::Hold, perform::Perform, pulse::Pulse,
 };
 use crate::{
-    Claimed, Error, Listener, Outcome,
+    Claimed, Error, Listener, Outcome, Waker,
     clock::{SharedClock, SystemClock},
     processes,
 };
@@ -60,9 +60,10 @@ impl Worker {
                 queue,
                 host: host(),
                 concurrency: 10,
-                prefetch: 0,
+                prefetch: None,
                 clock: Arc::new(SystemClock),
                 listener: None,
+                waker: None,
                 grace: Duration::from_secs(25),
                 heartbeat: Duration::from_secs(3),
                 dead_after: Duration::from_secs(10),
@@ -86,9 +87,10 @@ struct Config {
     queue: &'static str,
     host: String,
     concurrency: usize,
-    prefetch: usize,
+    prefetch: Option<usize>,
     clock: SharedClock,
     listener: Option<Listener>,
+    waker: Option<Waker>,
     grace: Duration,
     heartbeat: Duration,
     dead_after: Duration,
@@ -103,9 +105,10 @@ impl WorkerBuilder {
         self
     }
 
-    /// How many more jobs are claimed ahead: for short jobs, whose round trips would cost more than their work.
+    /// How many more jobs are claimed ahead; unless said otherwise as many as run within a tenth of a second, so
+    /// that short jobs need not wait for round trips and long ones are left to whoever is free.
     pub fn prefetch(mut self, jobs: usize) -> Self {
-        self.config.prefetch = jobs;
+        self.config.prefetch = Some(jobs);
         self
     }
 
@@ -118,6 +121,12 @@ impl WorkerBuilder {
     /// Claims at once when woken; without it the worker polls.
     pub fn listener(mut self, listener: Listener) -> Self {
         self.config.listener = Some(listener);
+        self
+    }
+
+    /// Wakes other workers for the jobs that this one's jobs are followed by.
+    pub fn waker(mut self, waker: Waker) -> Self {
+        self.config.waker = Some(waker);
         self
     }
 

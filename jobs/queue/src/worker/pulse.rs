@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Config, hold::Hold};
-use crate::{Error, processes, rescue::rescue};
+use crate::{Error, batch, processes, rescue::rescue};
 
 /// How soon a running job hears that it was cancelled.
 const LISTEN: Duration = Duration::from_secs(1);
@@ -28,6 +28,7 @@ struct Heart {
     hold: Arc<Hold>,
     connection: Option<PgConnection>,
     next_beat: Instant,
+    next_net: Instant,
 }
 
 impl Pulse {
@@ -42,7 +43,14 @@ impl Pulse {
             .map_err(|error| Error::Worker(error.to_string()))?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let heart = Heart { options, config, hold, connection: None, next_beat: Instant::now() };
+        let heart = Heart {
+            options,
+            config,
+            hold,
+            connection: None,
+            next_beat: Instant::now(),
+            next_net: Instant::now(),
+        };
         thread::Builder::new()
             .name("queue-pulse".to_owned())
             .spawn(move || runtime.block_on(heart.run(stopped)))
@@ -90,6 +98,11 @@ impl Heart {
                 metrics::counter!("permanence_queue_rescued_total", "queue" => queue)
                     .increment(rescued as u64);
             }
+        }
+        if self.next_net <= Instant::now() {
+            // Whose last member's worker died between its commit and its look, or was cancelled.
+            batch::finish(connection, &*self.config.clock, None).await?;
+            self.next_net = Instant::now() + self.config.heartbeat * 5;
         }
         if self.hold.open() > 0 {
             let requests = processes::cancel_requests(connection, queue, self.hold.process()).await?;

@@ -10,8 +10,11 @@ use apalis_core::{error::BoxDynError, task::Task};
 use futures::future::BoxFuture;
 use tower::{Layer, Service};
 
-use super::{hold::Hold, perform::Ended};
-use crate::{Claimed, Failure, Lease, Outcome, settle::Fate};
+use super::{
+    hold::{Ending, Hold},
+    perform::Ended,
+};
+use crate::{Claimed, Failure, JobId, Lease, Outcome, settle::Fate};
 
 #[derive(Clone)]
 pub(super) struct ReportLayer {
@@ -51,6 +54,7 @@ where
             hold: Arc::clone(&self.hold),
             lease: job.lease,
             kind: job.kind.clone(),
+            batch: job.batch,
             last: job.attempt >= job.max_attempts,
             started: Instant::now(),
             reported: false,
@@ -74,6 +78,7 @@ struct OpenRun {
     hold: Arc<Hold>,
     lease: Lease,
     kind: String,
+    batch: Option<JobId>,
     last: bool,
     started: Instant,
     reported: bool,
@@ -83,9 +88,13 @@ impl OpenRun {
     fn report(&mut self, ended: Ended) {
         self.reported = true;
         let cancelled = self.hold.over(self.lease);
+        let mut follow_ups = Vec::new();
         let (fate, outcome) = match ended {
             Ended::HandedBack => (Some(Fate::handed_back()), "handed_back"),
-            Ended::As(outcome) => {
+            Ended::As(mut outcome) => {
+                if let Outcome::DoneThen(_, jobs) = &mut outcome {
+                    follow_ups = std::mem::take(jobs);
+                }
                 let fate = Fate::of(outcome, self.last, cancelled);
                 let name = fate.as_ref().map_or("completed", Fate::name);
                 (fate, name)
@@ -96,7 +105,8 @@ impl OpenRun {
         let [queue, kind] = labels;
         metrics::counter!("permanence_queue_runs_total", &[queue, kind, ("outcome", outcome.to_owned())])
             .increment(1);
-        self.hold.end(self.lease, fate);
+        self.hold.ran(self.started.elapsed());
+        self.hold.end(Ending { lease: self.lease, fate, follow_ups, batch: self.batch });
     }
 }
 

@@ -1,34 +1,77 @@
-//! History lives in day partitions.
+//! History lives in partitions, for as long as its kind wants.
 
 use std::time::Duration;
 
 use permanence_queue::{
-    HistoryPolicy, cancel,
+    Job, NewJob, Retention, cancel,
     clock::{SimulatedClock, SystemClock},
-    maintain_history,
+    maintain,
 };
+use serde::{Deserialize, Serialize};
 
-use crate::support::database;
+use crate::support::{TestDb, database};
+
+#[derive(Serialize, Deserialize)]
+struct Fleeting;
+
+impl Job for Fleeting {
+    const KIND: &'static str = "test.fleeting";
+    const QUEUE: &'static str = "default";
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    const RETENTION: Retention = Retention::Week;
+}
+
+#[derive(Serialize, Deserialize)]
+struct Lasting;
+
+impl Job for Lasting {
+    const KIND: &'static str = "test.lasting";
+    const QUEUE: &'static str = "default";
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    const RETENTION: Retention = Retention::Decade;
+}
+
+async fn partitions(db: &TestDb) -> Vec<String> {
+    sqlx::query_scalar("SELECT tableoid::regclass::text FROM queue.job_history ORDER BY id")
+        .fetch_all(&db.owner())
+        .await
+        .unwrap()
+}
 
 #[tokio::test]
-async fn days_are_made_ahead_filled_from_the_default_and_dropped_whole() {
+async fn each_kind_is_kept_for_its_time_and_dropped_with_its_partition() {
     let db = database().await;
     let mut conn = db.pool.acquire().await.unwrap();
-    let day = "2031-05-04T12:00:00Z".parse().unwrap();
-    let clock = SimulatedClock::at(day);
-    let policy = HistoryPolicy { days_ahead: 2, days_kept: 30 };
+    let clock = SimulatedClock::at("2031-05-04T12:00:00Z".parse().unwrap());
+    let day = Duration::from_hours(24);
 
     // Ended before the day had its partition: kept in the default one, and moved.
-    let id = db.enqueue(1).await;
-    cancel(&mut conn, &clock, id).await.unwrap();
-    assert_eq!(maintain_history(&mut conn, &clock, policy).await.unwrap(), 0);
-    let place = "SELECT count(*) FROM queue.job_history WHERE tableoid::regclass::text = 'queue.job_history_20310504'";
-    assert_eq!(db.count(place).await, 1);
-    assert_eq!(maintain_history(&mut conn, &clock, policy).await.unwrap(), 0, "again changes nothing");
+    for job in [NewJob::of(&Fleeting), NewJob::of(&crate::support::Count { n: 1 }), NewJob::of(&Lasting)] {
+        let id = db.enqueue_job(job.unwrap()).await.unwrap();
+        cancel(&mut conn, &clock, id).await.unwrap();
+    }
+    assert_eq!(maintain(&mut conn, &clock).await.unwrap().partitions_dropped, 0);
+    let [week, quarter, decade] =
+        ["7_20310504", "90_20310504", "3650_20310501"].map(|p| format!("queue.job_history_{p}"));
+    assert_eq!(partitions(&db).await, [week, quarter.clone(), decade.clone()]);
+    assert_eq!(maintain(&mut conn, &clock).await.unwrap().partitions_dropped, 0, "again changes nothing");
 
-    clock.advance(Duration::from_hours(24 * 31));
-    assert_eq!(maintain_history(&mut conn, &clock, policy).await.unwrap(), 1);
-    assert_eq!(db.count("SELECT count(*) FROM queue.job_history").await, 0);
+    clock.advance(7 * day);
+    assert_eq!(
+        maintain(&mut conn, &clock).await.unwrap().partitions_dropped,
+        0,
+        "the day itself still counts"
+    );
+    clock.advance(day);
+    maintain(&mut conn, &clock).await.unwrap();
+    assert_eq!(partitions(&db).await, [quarter, decade.clone()]);
+    clock.advance(90 * day);
+    maintain(&mut conn, &clock).await.unwrap();
+    assert_eq!(partitions(&db).await, [decade]);
+    clock.advance(3700 * day);
+    maintain(&mut conn, &clock).await.unwrap();
+    assert_eq!(partitions(&db).await, Vec::<String>::new());
+
     cancel(&mut conn, &SystemClock, db.enqueue(2).await).await.unwrap();
-    assert_eq!(db.count("SELECT count(*) FROM queue.job_history").await, 1);
+    assert_eq!(partitions(&db).await.len(), 1, "a day long past still has its place");
 }

@@ -80,7 +80,7 @@ async fn the_login_role_and_the_partitions_show_nothing() {
     let login = sqlx::PgPool::connect_lazy_with(db.login.clone());
 
     assert!(sqlx::query("SELECT FROM queue.jobs").execute(&login).await.is_err());
-    for partition in ["SELECT FROM queue.jobs_default", "SELECT FROM queue.job_history_default"] {
+    for partition in ["SELECT FROM queue.jobs_default", "SELECT FROM queue.job_history_90_default"] {
         assert!(sqlx::query(partition).execute(&db.pool).await.is_err(), "{partition}");
     }
     assert!(sqlx::query("SELECT queue.create_queue('mine')").execute(&db.pool).await.is_err());

@@ -138,25 +138,6 @@ async fn a_job_due_soon_is_not_left_to_the_poll() {
 }
 
 #[tokio::test]
-async fn a_paused_queue_starts_nothing() {
-    let db = database().await;
-    sqlx::query("UPDATE queue.queues SET paused_at = now() WHERE name = 'default'")
-        .execute(&db.pool)
-        .await
-        .unwrap();
-    let id = db.enqueue(1).await;
-    let worker = Running::start(db.worker(), done);
-    let beats =
-        "SELECT count(*) FROM queue.processes WHERE seen_at > started_at + interval '200 milliseconds'";
-    eventually("the worker has looked often", async || db.count(beats).await == 1).await;
-    assert_eq!(db.state(id).await, "available");
-
-    sqlx::query("UPDATE queue.queues SET paused_at = NULL").execute(&db.pool).await.unwrap();
-    db.wait_for_state(id, "completed").await;
-    worker.stop().await;
-}
-
-#[tokio::test]
 async fn broken_connections_cost_a_pause_and_no_worker() {
     let db = database().await;
     let admin = db.owner();

@@ -1,10 +1,14 @@
 //! Claims available jobs: one autocommit statement per batch, each under a lease of its own.
 
+mod lanes;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor, types::Uuid};
+
+pub(crate) use lanes::claim_in_lanes;
 
 use crate::{Error, Failure, Job, JobId, clock::Clock};
 
@@ -54,6 +58,8 @@ pub struct Claimed {
     pub timeout: Duration,
     /// The right to complete it.
     pub lease: Lease,
+    /// The batch it is a member of.
+    pub(crate) batch: Option<JobId>,
     /// Someone cancelled it between two runs.
     pub(crate) cancel_requested: bool,
 }
@@ -78,22 +84,70 @@ impl std::fmt::Debug for Claimed {
     }
 }
 
-/// Claims up to `limit` jobs as claim `number` of `process`, in the order they should run.
+/// Who claims: the claim's number makes each of its leases new, and lets it be undone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claimant {
+    pub(crate) queue: &'static str,
+    pub(crate) process: Uuid,
+    pub(crate) number: i32,
+}
+
+/// What a claim answers for each job: only what its run needs.
+struct Row {
+    id: i64,
+    kind: String,
+    payload: Value,
+    attempt: i16,
+    max_attempts: i16,
+    tenant_id: Option<Uuid>,
+    priority: i16,
+    enqueued_at: DateTime<Utc>,
+    run_at: DateTime<Utc>,
+    started_at: DateTime<Utc>,
+    timeout_ms: i32,
+    batch_id: Option<i64>,
+    cancel_requested: bool,
+}
+
+impl Row {
+    fn claimed(self, by: Claimant) -> Claimed {
+        let id = JobId(self.id);
+        Claimed {
+            id,
+            queue: by.queue,
+            kind: self.kind,
+            payload: self.payload,
+            attempt: self.attempt,
+            max_attempts: self.max_attempts,
+            tenant: self.tenant_id,
+            priority: self.priority,
+            enqueued_at: self.enqueued_at,
+            run_at: self.run_at,
+            started_at: self.started_at,
+            timeout: Duration::from_millis(u64::from(self.timeout_ms.unsigned_abs())),
+            lease: Lease { queue: by.queue, job: id, process: by.process, number: by.number },
+            batch: self.batch_id.map(JobId),
+            cancel_requested: self.cancel_requested,
+        }
+    }
+}
+
+/// Claims up to `limit` jobs of a plain queue, in the order they should run.
 pub(crate) async fn claim(
     executor: impl PgExecutor<'_>,
     clock: &dyn Clock,
-    queue: &'static str,
-    process: Uuid,
-    number: i32,
+    by: Claimant,
     limit: i64,
 ) -> Result<Vec<Claimed>, Error> {
-    // The literal state lets the partial index serve; locking in a CTE of its own keeps LIMIT exact under
-    // SKIP LOCKED; an array keeps the planner from merging with an index full of scheduled jobs. A process that was declared dead gets nothing, for nobody would look after it.
-    let rows = sqlx::query!(
+    // The literal state lets the partial index serve; locking in a CTE of its own keeps LIMIT exact under SKIP
+    // LOCKED; an array keeps the planner from merging with an index full of scheduled jobs. A process that was
+    // declared dead gets nothing, for nobody would look after it.
+    let mut rows = sqlx::query_as!(
+        Row,
         r#"WITH next AS MATERIALIZED (
                SELECT id FROM queue.jobs
                WHERE queue = $1 AND state = 'available'
-                 AND (SELECT paused_at IS NULL FROM queue.queues WHERE name = $1)
+                 AND (SELECT paused_at IS NULL AND NOT lanes FROM queue.queues WHERE name = $1)
                  AND (SELECT ended_at IS NULL FROM queue.processes WHERE id = $3)
                ORDER BY priority, id
                LIMIT $5
@@ -104,37 +158,18 @@ pub(crate) async fn claim(
                started_at = COALESCE($2, clock_timestamp())
            WHERE j.queue = $1 AND j.id = ANY (ARRAY(SELECT id FROM next))
            RETURNING j.id, j.kind, j.payload, j.attempt, j.max_attempts, j.tenant_id, j.priority, j.enqueued_at,
-                     j.run_at, j.started_at AS "started_at!", j.timeout_ms,
+                     j.run_at, j.started_at AS "started_at!", j.timeout_ms, j.batch_id,
                      j.cancel_requested_at IS NOT NULL AS "cancel_requested!""#,
-        queue,
+        by.queue,
         clock.simulated(),
-        process,
-        number,
+        by.process,
+        by.number,
         limit,
     )
     .fetch_all(executor)
     .await?;
-    let mut jobs: Vec<Claimed> = rows
-        .into_iter()
-        .map(|row| Claimed {
-            id: JobId(row.id),
-            queue,
-            kind: row.kind,
-            payload: row.payload,
-            attempt: row.attempt,
-            max_attempts: row.max_attempts,
-            tenant: row.tenant_id,
-            priority: row.priority,
-            enqueued_at: row.enqueued_at,
-            run_at: row.run_at,
-            started_at: row.started_at,
-            timeout: Duration::from_millis(u64::from(row.timeout_ms.unsigned_abs())),
-            lease: Lease { queue, job: JobId(row.id), process, number },
-            cancel_requested: row.cancel_requested,
-        })
-        .collect();
-    jobs.sort_unstable_by_key(|job| (job.priority, job.id));
-    Ok(jobs)
+    rows.sort_unstable_by_key(|row| (row.priority, row.id));
+    Ok(rows.into_iter().map(|row| row.claimed(by)).collect())
 }
 
 /// Undoes claims whose answers were lost on the way: the jobs are available again, as if never claimed.

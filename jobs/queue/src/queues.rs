@@ -1,0 +1,159 @@
+//! Operating queues: pausing, resuming, limiting and counting them. It reads no job's payload.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{Error, clock::Clock};
+
+/// How many jobs of a queue may run at a time, over all its workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Of the whole queue.
+    pub running: Option<i32>,
+    /// Of each tenant; jobs of no tenant count as one tenant's.
+    pub running_per_tenant: Option<i32>,
+}
+
+/// What a queue looks like at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueStats {
+    /// Its name.
+    pub queue: String,
+    /// Since when it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Whether its claims go by lanes.
+    pub lanes: bool,
+    /// Its limits.
+    pub limits: Limits,
+    /// Jobs that are due later.
+    pub scheduled: i64,
+    /// Jobs that wait for a worker.
+    pub available: i64,
+    /// Jobs that run.
+    pub running: i64,
+    /// Jobs that wait after a failed attempt.
+    pub retryable: i64,
+    /// How long the job that has waited longest for a worker has waited, in seconds.
+    pub oldest_seconds: Option<f64>,
+    /// Workers that live.
+    pub workers: i64,
+}
+
+/// Pauses a queue: from now on no worker claims from it, until it is resumed. Jobs that run go on.
+pub async fn pause(conn: &mut PgConnection, clock: &dyn Clock, queue: &str) -> Result<(), Error> {
+    let paused = sqlx::query!(
+        "UPDATE queue.queues SET paused_at = COALESCE(paused_at, $2, clock_timestamp()) WHERE name = $1",
+        queue,
+        clock.simulated(),
+    )
+    .execute(conn)
+    .await?;
+    found(paused.rows_affected(), queue)
+}
+
+/// Resumes a paused queue; wake its workers after the commit.
+pub async fn resume(conn: &mut PgConnection, queue: &str) -> Result<(), Error> {
+    let resumed =
+        sqlx::query!("UPDATE queue.queues SET paused_at = NULL WHERE name = $1", queue).execute(conn).await?;
+    found(resumed.rows_affected(), queue)
+}
+
+/// Gives a queue lanes, for good: its tenants take turns, and it can be limited. Its writers wait meanwhile.
+pub async fn use_lanes(conn: &mut PgConnection, queue: &str) -> Result<(), Error> {
+    let lanes = sqlx::query_scalar!("SELECT queue.use_lanes($1)", queue).fetch_one(conn).await?;
+    lanes.map(|_| ()).ok_or_else(|| Error::NoSuchQueue(queue.to_owned()))
+}
+
+/// Limits how many jobs of a queue run at a time; a queue without lanes gets them.
+pub async fn set_limits(conn: &mut PgConnection, queue: &str, limits: Limits) -> Result<(), Error> {
+    if limits != Limits::default() {
+        use_lanes(conn, queue).await?;
+    }
+    let limited = sqlx::query!(
+        "UPDATE queue.queues SET max_running = $2, max_running_per_tenant = $3 WHERE name = $1",
+        queue,
+        limits.running,
+        limits.running_per_tenant,
+    )
+    .execute(conn)
+    .await?;
+    found(limited.rows_affected(), queue)
+}
+
+/// Lets jobs of a rate key start `per_second` times a second on average, and at most `burst` at once.
+/// A key without a rate is unlimited.
+pub async fn set_rate(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    key: &str,
+    per_second: f64,
+    burst: i32,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO queue.rates (key, per_second, burst, tokens, refilled_at)
+         VALUES ($2, $3, $4::integer, $4::integer, COALESCE($1, clock_timestamp()))
+         ON CONFLICT (key) DO UPDATE
+         SET per_second = excluded.per_second, burst = excluded.burst,
+             tokens = least(rates.tokens, excluded.burst)",
+        clock.simulated(),
+        key,
+        per_second,
+        burst,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lifts the rate of a key.
+pub async fn lift_rate(conn: &mut PgConnection, key: &str) -> Result<(), Error> {
+    sqlx::query!("DELETE FROM queue.rates WHERE key = $1", key).execute(conn).await?;
+    Ok(())
+}
+
+/// Counts every queue's jobs and workers; reads each live job's index entry once.
+pub async fn stats(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Vec<QueueStats>, Error> {
+    let rows = sqlx::query!(
+        r#"WITH moment AS MATERIALIZED (SELECT COALESCE($1, clock_timestamp()) AS now),
+           depth AS (
+               SELECT queue,
+                      count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
+                      count(*) FILTER (WHERE state = 'available') AS available,
+                      count(*) FILTER (WHERE state = 'running') AS running,
+                      count(*) FILTER (WHERE state = 'retryable') AS retryable,
+                      min(run_at) FILTER (WHERE state = 'available') AS oldest
+               FROM queue.jobs GROUP BY queue
+           )
+           SELECT q.name, q.paused_at, q.lanes, q.max_running, q.max_running_per_tenant,
+                  COALESCE(d.scheduled, 0) AS "scheduled!", COALESCE(d.available, 0) AS "available!",
+                  COALESCE(d.running, 0) AS "running!", COALESCE(d.retryable, 0) AS "retryable!",
+                  greatest(0, extract(epoch FROM moment.now - d.oldest))::float8 AS oldest,
+                  (SELECT count(*) FROM queue.processes AS p
+                   WHERE p.queue = q.name AND p.ended_at IS NULL) AS "workers!"
+           FROM moment, queue.queues AS q LEFT JOIN depth AS d ON d.queue = q.name
+           ORDER BY q.name"#,
+        clock.simulated(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| QueueStats {
+            queue: row.name,
+            paused_at: row.paused_at,
+            lanes: row.lanes,
+            limits: Limits { running: row.max_running, running_per_tenant: row.max_running_per_tenant },
+            scheduled: row.scheduled,
+            available: row.available,
+            running: row.running,
+            retryable: row.retryable,
+            // least/greatest skip NULLs, so an empty queue would be zero seconds old.
+            oldest_seconds: row.oldest.filter(|_| row.available > 0),
+            workers: row.workers,
+        })
+        .collect())
+}
+
+fn found(rows: u64, queue: &str) -> Result<(), Error> {
+    if rows == 0 { Err(Error::NoSuchQueue(queue.to_owned())) } else { Ok(()) }
+}
