@@ -11,7 +11,6 @@ use permanence_domain::{
     telemetry::{self, LogFormat},
 };
 use permanence_queue::Waker;
-use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -27,15 +26,13 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let config = ApiConfig::from_env(Env::of_process())?;
-    let metrics = telemetry::prometheus()?.install_recorder()?;
-    let shutdown = CancellationToken::new();
+    let metrics = telemetry::record_metrics()?;
     let waker = Waker::start(config.database.url.expose().parse()?);
     let db = Db::open(&config.database, Arc::new(SystemClock), waker)?;
     let app = App::new(&config, db.clone(), Some(metrics))?;
     let listener = bind(config.listen).await?;
     tracing::info!(listen = %config.listen, "serving");
     serve(listener, router(app), signal::terminated()).await?;
-    shutdown.cancel();
     db.close().await;
     Ok(())
 }

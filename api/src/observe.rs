@@ -1,18 +1,21 @@
 //! What is seen of each request: an id, a log line, a metric. Never a body, a query string or a name.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, request::Parts},
+    http::{HeaderValue, StatusCode, request::Parts},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use permanence_domain::ids::uuid_at;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{error::with_request_id, state::App};
+use crate::{
+    error::{ApiError, with_request_id},
+    state::App,
+};
 
 /// Names a request in logs, answers and the audit trail.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +26,14 @@ impl RequestId {
     pub(crate) fn of(parts: &Parts) -> Option<Uuid> {
         parts.extensions.get::<Self>().map(|id| id.0)
     }
+}
+
+/// A request that takes longer is given up, and its transaction with it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn too_slow() -> ApiError {
+    let detail = "the request took too long and nothing of it was kept: try again shortly".to_owned();
+    ApiError::Http(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)
 }
 
 /// Gives the request its id, logs and counts its answer, and writes the body of errors.
@@ -38,7 +49,8 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id, %method, route);
     let started = Instant::now();
-    let response = next.run(request).instrument(span.clone()).await;
+    let answered = tokio::time::timeout(PATIENCE, next.run(request).instrument(span.clone())).await;
+    let response = answered.unwrap_or_else(|_| too_slow().into_response());
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
     span.in_scope(|| tracing::info!(status, ms = elapsed.as_secs_f64() * 1_000.0, "answered"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
@@ -14,7 +14,6 @@ use tower_http::{
     compression::CompressionLayer,
     cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
-    timeout::TimeoutLayer,
 };
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -62,6 +61,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::reschedule_appointment,
             appointments::cancel_appointment
         ))
+        .routes(routes!(appointments::list_appointment_reminders))
         .routes(routes!(appointments::list_reminders));
     OpenApiRouter::with_openapi(docs::Doc::openapi())
         .nest("/api/v1", v1)
@@ -83,7 +83,6 @@ pub fn router(app: App) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(30)))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         .layer(CompressionLayer::new())

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use lettre::message::Mailbox;
 use permanence_domain::{
     config::{ConfigError, DatabaseConfig, Env, Secret, http_url, parsed},
     identity::TokenHashes,
@@ -85,7 +86,9 @@ impl MessagingConfig {
             env.secret("SMTP_URL", "a URL such as smtp://user:password@mail.example.fr:587", |text| {
                 Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host())
             });
-        let mail_from = env.required("MAIL_FROM", "an address such as rappels@example.fr", parsed);
+        let mail_from = env.required("MAIL_FROM", "an address such as rappels@example.fr", |text| {
+            text.parse::<Mailbox>().ok().map(|_| text.to_owned())
+        });
         let public_url = env.required("PUBLIC_URL", "the URL that links in mails begin with", http_url);
         let key = env.secret("JWT_REFRESH_KEY", "a secret of at least 32 characters", |text| {
             text.chars().count() >= 32
@@ -127,7 +130,10 @@ fn ovh(env: &mut Env) -> Option<OvhSettings> {
     let consumer_key = env.secret("OVH_CONSUMER_KEY", "the consumer key", |_| true);
     let service = text(env, "OVH_SMS_SERVICE", "the SMS account such as sms-xx12345-1");
     let sender = env.or("SMS_SENDER", None, "at most 11 letters and digits, or a number", |text| {
-        (text.len() <= 16).then(|| Some(text.to_owned()))
+        let number = text.strip_prefix('+').unwrap_or(text);
+        let is_number = (3..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        let is_name = (1..=11).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        (is_number || is_name).then(|| Some(text.to_owned()))
     });
     Some(OvhSettings {
         endpoint: endpoint?,

@@ -3,7 +3,9 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
-    identity::jobs::SendInvitation, notifications::jobs::SendReminder, platform::PurgeAnswers,
+    identity::jobs::SendInvitation,
+    notifications::jobs::SendReminder,
+    platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{Claimed, Failure, Handler, Outcome};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,7 @@ impl Registry {
         Self { performers: HashMap::new(), services: Arc::new(services) }
             .with::<SendReminder>()
             .with::<SendInvitation>()
+            .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
     }
 

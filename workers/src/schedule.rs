@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use permanence_domain::{
     db::{Actor, Db},
     error::Result,
-    platform::PurgeAnswers,
+    platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{NewJob, cron};
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -14,13 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 /// The entries. Times are civil times of the entry's zone; a missed one runs once when a scheduler is back.
 pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Error> {
-    Ok(vec![cron::Entry::new(
-        "purge-answers",
-        "17 3 * * *",
-        Tz::Europe__Paris,
-        cron::Missed::RunOnce,
-        |_due| NewJob::of(&PurgeAnswers {}),
-    )?])
+    let civil =
+        |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
+    Ok(vec![
+        civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
+        civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
+    ])
 }
 
 /// Looks once at the clock: enqueues what is due and has not been, by whichever scheduler.

@@ -3,7 +3,8 @@
 use axum::{Json, http::StatusCode, response::Response};
 use permanence_domain::{
     ids::AppointmentId,
-    notifications::{self, ReminderLog},
+    notifications::{self, ReminderLog, ReminderQuery, ReminderSummary},
+    page::Page,
     scheduling::{self, Agenda, AgendaQuery, Appointment, ConflictQuery, Conflicts, NewAppointment},
 };
 
@@ -28,8 +29,8 @@ pub(crate) async fn book_appointment(
 #[utoipa::path(get, path = "/appointments", tag = "appointments", security(("bearer" = [])), params(AgendaQuery),
     responses((status = 200, body = Agenda), CommonErrors))]
 pub(crate) async fn list_appointments(
-    Query(query): Query<AgendaQuery>,
     mut read: Read<AppointmentsRead>,
+    Query(query): Query<AgendaQuery>,
 ) -> Result<Json<Agenda>> {
     let agenda = scheduling::agenda(&mut read.tx, read.role, &query).await?;
     read.tx.commit().await?;
@@ -40,8 +41,8 @@ pub(crate) async fn list_appointments(
 #[utoipa::path(get, path = "/appointments/conflicts", tag = "appointments", security(("bearer" = [])),
     params(ConflictQuery), responses((status = 200, body = Conflicts), CommonErrors))]
 pub(crate) async fn list_conflicts(
-    Query(query): Query<ConflictQuery>,
     mut read: Read<AppointmentsRead>,
+    Query(query): Query<ConflictQuery>,
 ) -> Result<Json<Conflicts>> {
     let conflicts = scheduling::conflicts(&mut read.tx, &query).await?;
     read.tx.commit().await?;
@@ -52,8 +53,8 @@ pub(crate) async fn list_conflicts(
 #[utoipa::path(get, path = "/appointments/{id}", tag = "appointments", security(("bearer" = [])),
     params(("id" = AppointmentId, Path)), responses((status = 200, body = Appointment), CommonErrors))]
 pub(crate) async fn get_appointment(
-    Path(id): Path<AppointmentId>,
     mut read: Read<AppointmentsRead>,
+    Path(id): Path<AppointmentId>,
 ) -> Result<Versioned<Appointment>> {
     let appointment = scheduling::get(&mut read.tx, id).await?;
     read.tx.commit().await?;
@@ -77,8 +78,8 @@ pub(crate) async fn reschedule_appointment(
 #[utoipa::path(delete, path = "/appointments/{id}", tag = "appointments", security(("bearer" = [])),
     params(("id" = AppointmentId, Path)), responses((status = 204), CommonErrors))]
 pub(crate) async fn cancel_appointment(
-    Path(id): Path<AppointmentId>,
     mut write: Read<AppointmentsWrite>,
+    Path(id): Path<AppointmentId>,
 ) -> Result<StatusCode> {
     scheduling::cancel(&mut write.tx, id).await?;
     write.tx.commit().await?;
@@ -88,11 +89,23 @@ pub(crate) async fn cancel_appointment(
 /// The appointment's reminders with all that happened to them, the newest first.
 #[utoipa::path(get, path = "/appointments/{id}/reminders", tag = "appointments", security(("bearer" = [])),
     params(("id" = AppointmentId, Path)), responses((status = 200, body = Vec<ReminderLog>), CommonErrors))]
-pub(crate) async fn list_reminders(
-    Path(id): Path<AppointmentId>,
+pub(crate) async fn list_appointment_reminders(
     mut read: Read<AppointmentsRead>,
+    Path(id): Path<AppointmentId>,
 ) -> Result<Json<Vec<ReminderLog>>> {
     let reminders = notifications::reminders_of(&mut read.tx, id).await?;
+    read.tx.commit().await?;
+    Ok(Json(reminders))
+}
+
+/// The practice's reminders, the latest due first; `status=uncertain` lists those that wait for a person.
+#[utoipa::path(get, path = "/reminders", tag = "appointments", security(("bearer" = [])), params(ReminderQuery),
+    responses((status = 200, body = Page<ReminderSummary>), CommonErrors))]
+pub(crate) async fn list_reminders(
+    mut read: Read<AppointmentsRead>,
+    Query(query): Query<ReminderQuery>,
+) -> Result<Json<Page<ReminderSummary>>> {
+    let reminders = notifications::list_reminders(&mut read.tx, &query).await?;
     read.tx.commit().await?;
     Ok(Json(reminders))
 }

@@ -72,11 +72,6 @@ impl FromRequestParts<App> for Caller {
 }
 
 impl Caller {
-    /// Refuses by the token's role, before any work is done.
-    pub(crate) fn expect(&self, scope: Scope) -> Result<()> {
-        if self.claims.role.may(scope) { Ok(()) } else { Err(Error::Forbidden(scope.as_str()).into()) }
-    }
-
     /// Opens the tenant's transaction and checks session, membership and scope as they are at this moment.
     pub(crate) async fn open(&self, app: &App, scope: Option<Scope>) -> Result<(TenantTx, Role)> {
         let mut tx = app.db.tenant(self.claims.tenant, self.actor).await?;

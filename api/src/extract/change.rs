@@ -31,7 +31,6 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Change<P, T>
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
-        caller.expect(P::SCOPE)?;
         let version = version(&parts.headers)?;
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
         let body = input::parse(&bytes)?;

@@ -50,7 +50,6 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Create<P, T>
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
-        caller.expect(P::SCOPE)?;
         let key = key(&parts.headers)?.ok_or_else(|| {
             let detail =
                 "an Idempotency-Key header is expected, such as a new UUID for each new action".to_owned();

@@ -25,8 +25,8 @@ pub(crate) async fn register_patient(mut create: Create<PatientsWrite, NewPatien
 #[utoipa::path(get, path = "/patients", tag = "patients", security(("bearer" = [])), params(PatientQuery),
     responses((status = 200, body = Page<Patient>), CommonErrors))]
 pub(crate) async fn list_patients(
-    Query(query): Query<PatientQuery>,
     mut read: Read<PatientsRead>,
+    Query(query): Query<PatientQuery>,
 ) -> Result<Json<Page<Patient>>> {
     let patients = patients::list(&mut read.tx, &query).await?;
     read.tx.commit().await?;
@@ -37,8 +37,8 @@ pub(crate) async fn list_patients(
 #[utoipa::path(get, path = "/patients/{id}", tag = "patients", security(("bearer" = [])), params(("id" = PatientId, Path)),
     responses((status = 200, body = Patient), CommonErrors))]
 pub(crate) async fn get_patient(
-    Path(id): Path<PatientId>,
     mut read: Read<PatientsRead>,
+    Path(id): Path<PatientId>,
 ) -> Result<Versioned<Patient>> {
     let patient = patients::get(&mut read.tx, id).await?;
     read.tx.commit().await?;
@@ -61,8 +61,8 @@ pub(crate) async fn update_patient(
 #[utoipa::path(delete, path = "/patients/{id}", tag = "patients", security(("bearer" = [])), params(("id" = PatientId, Path)),
     responses((status = 204), CommonErrors))]
 pub(crate) async fn delete_patient(
-    Path(id): Path<PatientId>,
     mut write: Read<PatientsWrite>,
+    Path(id): Path<PatientId>,
 ) -> Result<StatusCode> {
     patients::delete(&mut write.tx, id).await?;
     write.tx.commit().await?;
@@ -73,8 +73,8 @@ pub(crate) async fn delete_patient(
 #[utoipa::path(get, path = "/patients/{id}/consents", tag = "patients", security(("bearer" = [])),
     params(("id" = PatientId, Path)), responses((status = 200, body = Vec<ConsentRecord>), CommonErrors))]
 pub(crate) async fn list_patient_consents(
-    Path(id): Path<PatientId>,
     mut read: Read<PatientsRead>,
+    Path(id): Path<PatientId>,
 ) -> Result<Json<Vec<ConsentRecord>>> {
     let consents = patients::list_consents(&mut read.tx, id).await?;
     read.tx.commit().await?;

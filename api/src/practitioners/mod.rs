@@ -25,8 +25,8 @@ pub(crate) async fn add_practitioner(mut create: Create<PracticeWrite, NewPracti
 #[utoipa::path(get, path = "/practitioners", tag = "practitioners", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = Page<Practitioner>), CommonErrors))]
 pub(crate) async fn list_practitioners(
-    Query(page): Query<PageQuery>,
     mut read: Read<PracticeRead>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Practitioner>>> {
     let practitioners = people::list(&mut read.tx, page).await?;
     read.tx.commit().await?;
@@ -37,8 +37,8 @@ pub(crate) async fn list_practitioners(
 #[utoipa::path(get, path = "/practitioners/{id}", tag = "practitioners", security(("bearer" = [])), params(("id" = PractitionerId, Path)),
     responses((status = 200, body = Practitioner), CommonErrors))]
 pub(crate) async fn get_practitioner(
-    Path(id): Path<PractitionerId>,
     mut read: Read<PracticeRead>,
+    Path(id): Path<PractitionerId>,
 ) -> Result<Versioned<Practitioner>> {
     let practitioner = people::get(&mut read.tx, id).await?;
     read.tx.commit().await?;
@@ -61,8 +61,8 @@ pub(crate) async fn update_practitioner(
 #[utoipa::path(delete, path = "/practitioners/{id}", tag = "practitioners", security(("bearer" = [])), params(("id" = PractitionerId, Path)),
     responses((status = 204), CommonErrors))]
 pub(crate) async fn delete_practitioner(
-    Path(id): Path<PractitionerId>,
     mut write: Read<PracticeWrite>,
+    Path(id): Path<PractitionerId>,
 ) -> Result<StatusCode> {
     people::delete(&mut write.tx, id).await?;
     write.tx.commit().await?;

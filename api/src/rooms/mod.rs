@@ -25,8 +25,8 @@ pub(crate) async fn add_room(mut create: Create<PracticeWrite, NewRoom>) -> Resu
 #[utoipa::path(get, path = "/rooms", tag = "rooms", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = Page<Room>), CommonErrors))]
 pub(crate) async fn list_rooms(
-    Query(page): Query<PageQuery>,
     mut read: Read<PracticeRead>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Room>>> {
     let rooms = scheduling::list_rooms(&mut read.tx, page).await?;
     read.tx.commit().await?;
@@ -37,8 +37,8 @@ pub(crate) async fn list_rooms(
 #[utoipa::path(get, path = "/rooms/{id}", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
     responses((status = 200, body = Room), CommonErrors))]
 pub(crate) async fn get_room(
-    Path(id): Path<RoomId>,
     mut read: Read<PracticeRead>,
+    Path(id): Path<RoomId>,
 ) -> Result<Versioned<Room>> {
     let room = scheduling::get_room(&mut read.tx, id).await?;
     read.tx.commit().await?;
@@ -61,8 +61,8 @@ pub(crate) async fn update_room(
 #[utoipa::path(delete, path = "/rooms/{id}", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
     responses((status = 204), CommonErrors))]
 pub(crate) async fn delete_room(
-    Path(id): Path<RoomId>,
     mut write: Read<PracticeWrite>,
+    Path(id): Path<RoomId>,
 ) -> Result<StatusCode> {
     scheduling::delete_room(&mut write.tx, id).await?;
     write.tx.commit().await?;

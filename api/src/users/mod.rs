@@ -25,8 +25,8 @@ pub(crate) async fn invite_user(mut create: Create<UsersWrite, NewMember>) -> Re
 #[utoipa::path(get, path = "/users", tag = "users", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = Page<Member>), CommonErrors))]
 pub(crate) async fn list_users(
-    Query(page): Query<PageQuery>,
     mut read: Read<UsersRead>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Member>>> {
     let members = identity::list_members(&mut read.tx, page).await?;
     read.tx.commit().await?;
@@ -36,7 +36,7 @@ pub(crate) async fn list_users(
 /// One member.
 #[utoipa::path(get, path = "/users/{id}", tag = "users", security(("bearer" = [])), params(("id" = UserId, Path)),
     responses((status = 200, body = Member), CommonErrors))]
-pub(crate) async fn get_user(Path(id): Path<UserId>, mut read: Read<UsersRead>) -> Result<Versioned<Member>> {
+pub(crate) async fn get_user(mut read: Read<UsersRead>, Path(id): Path<UserId>) -> Result<Versioned<Member>> {
     let member = identity::get_member(&mut read.tx, id).await?;
     read.tx.commit().await?;
     Ok(versioned(member.version, member))
@@ -57,7 +57,7 @@ pub(crate) async fn change_user_role(
 /// Remove a member; their sessions here end at once.
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", security(("bearer" = [])), params(("id" = UserId, Path)),
     responses((status = 204), CommonErrors))]
-pub(crate) async fn remove_user(Path(id): Path<UserId>, mut write: Read<UsersWrite>) -> Result<StatusCode> {
+pub(crate) async fn remove_user(mut write: Read<UsersWrite>, Path(id): Path<UserId>) -> Result<StatusCode> {
     identity::remove_member(&mut write.tx, id).await?;
     write.tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

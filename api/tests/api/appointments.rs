@@ -83,6 +83,10 @@ async fn reminders_follow_consent_and_leave_no_time_to_no_use() {
     let by_mail = json!({ "first_name": "Hélène", "last_name": "Garcia", "email": "h@example.fr",
         "consents": { "reminder_email": true } });
     practice.assistant.put(&patient, 2, by_mail).await.expect(200);
+    let waiting = practice.assistant.get("/api/v1/reminders?status=planned").await.expect(200).body;
+    assert_eq!((&waiting["total"], &waiting["items"][0]["appointment_id"]), (&json!(2), &json!(next)));
+    assert_eq!(practice.assistant.get("/api/v1/reminders").await.expect(200).body["total"], 4);
+    practice.assistant.get("/api/v1/reminders?status=lost").await.refused(422, "invalid_input");
     let log = practice.assistant.get(&format!("{PATH}/{next}/reminders")).await.body;
     assert_eq!((&log[0]["status"], &log[0]["channel"]), (&json!("planned"), &json!("email")));
 }

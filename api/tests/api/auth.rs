@@ -156,6 +156,9 @@ async fn without_a_token_or_with_a_forged_one_nothing_is_told() {
     let answer = api.get("/api/v1/patients").await;
     answer.refused(401, "missing_token");
     assert_eq!(answer.header("www-authenticate"), "Bearer");
+    for path in ["/api/v1/patients?limit=0", "/api/v1/patients/42", "/api/v1/appointments?date=never"] {
+        api.get(path).await.refused(401, "missing_token");
+    }
     let mut forged = practice.admin.token.clone();
     forged.replace_range(forged.len() - 4.., "AAAA");
     for token in ["x", "a.b.c", forged.as_str()] {

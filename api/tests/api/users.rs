@@ -147,3 +147,45 @@ async fn a_tenant_keeps_an_administrator() {
         .refused(409, "version_conflict");
     practice.admin.send(Method::PATCH, &role, &[("if-match", "1")], change).await.expect(200);
 }
+
+#[tokio::test]
+async fn two_administrators_who_demote_each_other_at_once_leave_one() {
+    let api = TestApi::start().await;
+    for _ in 0..5 {
+        let practice =
+            api.practice(&format!("Lilas {}", uuid::Uuid::new_v4().simple()), Tz::Europe__Paris).await;
+        let second = api.member(practice.tenant, &format!("second@{}", practice.domain), Role::Admin).await;
+        let demote = async |by: &crate::support::Client<'_>, whom: permanence_domain::ids::UserId| {
+            let change = Some(json!({ "role": "nurse" }));
+            by.send(Method::PATCH, &format!("/api/v1/users/{whom}/role"), &[("if-match", "1")], change).await
+        };
+        let (one, two) =
+            tokio::join!(demote(&practice.admin, second.user), demote(&second, practice.admin.user));
+        let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+        statuses.sort_unstable();
+        // The loser is told that nobody would be left, or has lost the right to ask by then.
+        assert!(matches!(statuses, [200, 403 | 409]), "{statuses:?} {:#} {:#}", one.body, two.body);
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_who_has_not_accepted_yet_may_go() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let mut invited = person("lea@lilas.example");
+    invited["role"] = json!("admin");
+    let id = practice.admin.post("/api/v1/users", invited).await.expect(201).id();
+    practice.admin.delete(&format!("/api/v1/users/{id}")).await.expect(204);
+    practice.admin.get(&format!("/api/v1/users/{id}")).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_promotion_counts_from_the_next_request_on() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let path = format!("/api/v1/users/{}/role", practice.assistant.user);
+    let change = Some(json!({ "role": "admin" }));
+    practice.assistant.post("/api/v1/rooms", json!({ "name": "Salle 1" })).await.refused(403, "forbidden");
+    practice.admin.send(Method::PATCH, &path, &[("if-match", "1")], change).await.expect(200);
+    practice.assistant.post("/api/v1/rooms", json!({ "name": "Salle 1" })).await.expect(201);
+}

@@ -45,9 +45,13 @@ fn folder() -> PathBuf {
 }
 
 async fn run() -> Result<(), Failure> {
-    let platform = platform::Platform::start(&folder(), Env::of_process()).await?;
+    let mut platform = platform::Platform::start(&folder(), Env::of_process()).await?;
     banner::say(&platform.welcome());
-    signal::terminated().await;
+    let broken = tokio::select! {
+        () = signal::terminated() => None,
+        error = platform.broken() => Some(error),
+    };
     banner::say("\nEnding: what runs may finish, then every part stops.");
-    platform.stop().await
+    let stopped = platform.stop().await;
+    broken.map_or(stopped, Err)
 }

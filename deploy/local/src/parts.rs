@@ -99,8 +99,8 @@ impl Parts {
         }
         if let Some(mail) = &self.mail {
             env.set_default("SMTP_URL", mail.url());
+            env.set_default("MAIL_FROM", MAIL_FROM.to_owned());
         }
-        env.set_default("MAIL_FROM", MAIL_FROM.to_owned());
         if let Some(sms) = &self.sms {
             let credentials = sms.credentials();
             env.set_default("SMS_PROVIDER", "ovh".to_owned());
@@ -151,9 +151,8 @@ pub(crate) fn imagine(env: &mut Env) {
         "S3_ENDPOINT",
         &[("S3_BUCKET", BUCKET), ("S3_ACCESS_KEY", "k"), ("S3_SECRET_KEY", "k"), ("S3_ENDPOINT", "http://h")],
     );
-    part("SMTP_URL", &[("SMTP_URL", "smtp://h")]);
+    part("SMTP_URL", &[("MAIL_FROM", MAIL_FROM), ("SMTP_URL", "smtp://h")]);
     part("SMS_PROVIDER", &[("SMS_PROVIDER", "none")]);
-    part("MAIL_FROM", &[("MAIL_FROM", MAIL_FROM)]);
     part("JWT_ACCESS_KEYS", &[("JWT_ACCESS_KEYS", &format!("k:{key}"))]);
     part("JWT_REFRESH_KEY", &[("JWT_REFRESH_KEY", &other_key)]);
     part("ENCRYPTION_KEY", &[("ENCRYPTION_KEY", &key)]);

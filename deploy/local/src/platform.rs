@@ -101,7 +101,7 @@ impl Platform {
         let scheduled = schedule::run(db.clone(), shutdown.clone());
         tasks.spawn(scheduled);
 
-        let metrics = telemetry::prometheus()?.install_recorder()?;
+        let metrics = telemetry::record_metrics()?;
         let app = App::new(&config.api, db.clone(), Some(metrics))?;
         let address = format!("http://{}", listener.local_addr()?);
         let mut routes = router(app);
@@ -118,6 +118,15 @@ impl Platform {
     /// What a newcomer reads.
     pub(crate) fn welcome(&self) -> String {
         banner::welcome(&self.address, self.parts.outbox.is_some(), self.demo)
+    }
+
+    /// Completes when a part of it has ended by itself, which none should.
+    pub(crate) async fn broken(&mut self) -> Failure {
+        match self.tasks.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Err(error)) => error.into(),
+            Some(Ok(Ok(()))) | None => "a part of the platform ended by itself".into(),
+        }
     }
 
     /// Drains and stops everything that was started.

@@ -28,12 +28,13 @@ pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {
             for (name, prefix) in KEYS {
                 writeln!(text, "{name}={prefix}{}", hex::encode(random_bytes::<32>()?))?;
             }
-            fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(file)?
-                .write_all(text.as_bytes())?;
+            // Renamed when whole: a start that is cut short leaves no half of it.
+            let draft = file.with_extension("draft");
+            let mut new =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            new.write_all(text.as_bytes())?;
+            new.sync_all()?;
+            fs::rename(draft, file)?;
             Ok(parse(&text))
         }
         Err(error) => Err(format!("cannot read {}: {error}", file.display()).into()),

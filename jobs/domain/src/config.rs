@@ -1,7 +1,7 @@
 //! Configuration from the environment: every wrong or missing variable is told at once, by its name, with what was
 //! read and what is expected. Secrets are never shown.
 
-use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
+use std::{collections::HashMap, ffi::OsString, fmt, str::FromStr, time::Duration};
 
 use chrono_tz::Tz;
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
@@ -63,7 +63,10 @@ pub struct Env {
 impl Env {
     /// The process's own environment.
     pub fn of_process() -> Self {
-        Self::of(std::env::vars())
+        // What is not UTF-8 is none of ours.
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self::of(std::env::vars_os().filter_map(text))
     }
 
     /// Given variables.

@@ -21,6 +21,9 @@ use crate::{
 /// Attempts to find a live connection after the database restarted and the pooled ones broke.
 const BEGIN_ATTEMPTS: u32 = 4;
 
+/// Takes the tenant role for the rest of the transaction; the tenant's id follows.
+const TENANT_ROLE: &str = "SET LOCAL ROLE permanence_tenant; SET LOCAL permanence.tenant_id =";
+
 /// The database as the application sees it: a pool of the login role, the clock, and the bell that wakes workers.
 #[derive(Debug, Clone)]
 pub struct Db {
@@ -74,11 +77,8 @@ impl Db {
 
     /// Begins a transaction that sees one tenant's rows.
     pub async fn tenant(&self, tenant: TenantId, actor: Actor) -> Result<TenantTx> {
-        // Both values are UUIDs, so nothing in the text can be anything but hexadecimal digits and dashes.
-        let statement = format!(
-            "BEGIN; SET LOCAL ROLE permanence_tenant; SET LOCAL permanence.tenant_id = '{}'",
-            tenant.0.as_hyphenated()
-        );
+        // The value is a UUID, so nothing in the text can be anything but hexadecimal digits and dashes.
+        let statement = format!("BEGIN; {TENANT_ROLE} '{}'", tenant.0.as_hyphenated());
         Ok(TenantTx { tx: self.begin(statement).await?, tenant, actor })
     }
 
@@ -181,6 +181,18 @@ impl TenantTx {
 }
 
 impl SystemTx {
+    /// Goes on as one tenant, in the same transaction.
+    pub async fn narrow(mut self, tenant: TenantId) -> Result<TenantTx> {
+        let statement = format!("{TENANT_ROLE} '{}'", tenant.0.as_hyphenated());
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(self.conn()).await?;
+        Ok(TenantTx { tx: self.tx, tenant, actor: self.actor })
+    }
+
+    /// From now on the user acts who has just proved who they are.
+    pub fn act_as(&mut self, user: UserId) {
+        self.actor.user = Some(user);
+    }
+
     /// Wakes a queue's workers after the commit, for jobs that were enqueued by other means.
     pub fn wake(&mut self, queue: &str) {
         self.tx.queues.insert(queue.to_owned());

@@ -66,12 +66,17 @@ pub async fn claim(
     // A transaction that holds the key and has not ended makes this wait, so at most one does the work.
     let claimed = sqlx::query!(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant_id, principal_id, key) DO UPDATE
+         SET fingerprint = excluded.fingerprint, status = NULL, location = NULL, sealed_body = NULL,
+             created_at = excluded.created_at
+         WHERE idempotency_keys.created_at < $6",
         tenant,
         user,
         request.key,
         request.fingerprint,
         now,
+        now - KEPT_FOR,
     )
     .execute(&mut *conn)
     .await?;

@@ -1,7 +1,9 @@
 //! Logs as JSON lines on standard error, with request and job ids and no personal data; metrics for Prometheus
 //! (docs/LOGGING.md).
 
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How log lines look.
@@ -16,8 +18,8 @@ pub enum LogFormat {
 /// Starts logging; `RUST_LOG` chooses what, `info` where it is absent. A second call changes nothing.
 pub fn init(format: LogFormat) {
     // Statements are logged by sqlx with their text only, and only slow ones at this level.
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,apalis=warn,s3s=warn"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,apalis=warn,s3s=warn,tokio_cron_scheduler=warn"));
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
         LogFormat::Json => registry
@@ -46,4 +48,19 @@ const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5
 /// The recorder of this process's metrics, to be installed with or without a listener.
 pub fn prometheus() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new().set_buckets(&SECONDS)
+}
+
+/// Records this process's metrics for somebody who renders them. Must run inside the runtime.
+pub fn record_metrics() -> Result<PrometheusHandle, BuildError> {
+    let handle = prometheus()?.install_recorder()?;
+    let kept = handle.clone();
+    tokio::spawn(async move {
+        // Without upkeep the samples pile up for as long as nobody asks for them.
+        let mut every = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            every.tick().await;
+            kept.run_upkeep();
+        }
+    });
+    Ok(handle)
 }

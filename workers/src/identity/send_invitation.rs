@@ -54,6 +54,9 @@ async fn note(
         }
         Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
     };
+    if let Err(error) = &sent {
+        tracing::warn!(invitation_id = %id, code = error.code(), "the invitation was not sent");
+    }
     end(id, status, sent.as_ref().err().map(SendError::code), run, services).await?;
     Ok(outcome)
 }
@@ -77,7 +80,7 @@ async fn send(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Receipt, SendError> {
     let mut link = messaging.public_url.clone();
-    link.set_path("/invitation");
+    link.set_path(&format!("{}/invitation", link.path().trim_end_matches('/')));
     // In the fragment: it reaches neither servers' logs nor the Referer header.
     link.set_fragment(Some(&draft.token));
     let content = invitation_email(&InvitationContext {

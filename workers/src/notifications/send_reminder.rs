@@ -19,15 +19,16 @@ use crate::{
 
 impl Perform for SendReminder {
     async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {
+        let messaging = services.messaging()?;
         let mut tx = run.begin(services).await?;
-        let start = begin_reminder(&mut tx, self.reminder_id).await?;
+        let start = begin_reminder(&mut tx, self.reminder_id, messaging.sms.is_some()).await?;
         // From here on the intent is known to whoever comes next, even if this process dies in the next line.
         tx.commit().await?;
         match start {
             ReminderStart::Settled => Ok(Outcome::Done(None)),
             ReminderStart::Parked => Ok(parked("an earlier attempt may have sent it")),
             ReminderStart::Send(message) => {
-                let sent = send(&message, services.messaging()?, services.db.clock().now()).await;
+                let sent = send(&message, messaging, services.db.clock().now()).await;
                 note(self.reminder_id, sent, run, services).await
             }
         }
@@ -62,6 +63,9 @@ async fn note(
             (ReminderEnd::Uncertain { code }, parked("the provider gave no answer"))
         }
     };
+    if let Err(error) = &sent {
+        tracing::warn!(reminder_id = %id, code = error.code(), "the reminder was not sent");
+    }
     let mut tx = run.begin(services).await?;
     end_reminder(&mut tx, id, end).await?;
     tx.commit().await?;

@@ -1,3 +1,4 @@
 //! The platform's own housekeeping.
 
+mod maintain_queue;
 mod purge_answers;

@@ -3,15 +3,21 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use permanence_domain::{clock::Clock, db::Actor};
-use permanence_workers::schedule::{entries, tick};
+use permanence_domain::{clock::Clock, db::Actor, platform::MaintainQueue};
+use permanence_queue::Outcome;
+use permanence_workers::{
+    perform::{Perform, Run},
+    schedule::{entries, tick},
+};
+use sqlx::Connection;
 
 use crate::support::World;
 
 #[tokio::test]
 async fn each_due_time_is_queued_once_by_any_number_of_schedulers() {
     let world = World::at("2027-03-27T12:00:00Z", Tz::Europe__Paris).await;
-    let entries = entries().unwrap();
+    let mut entries = entries().unwrap();
+    entries.retain(|entry| entry.name() == "purge-answers");
     let mut queued = Vec::new();
     // Three days, a tick every ten minutes by two schedulers at once, across the change of the clocks.
     for _ in 0..(3 * 24 * 6) {
@@ -35,4 +41,20 @@ async fn each_due_time_is_queued_once_by_any_number_of_schedulers() {
             .await
             .unwrap();
     assert_eq!(jobs, 3);
+}
+
+#[tokio::test]
+async fn the_queue_is_tidied_by_a_job_of_its_own() {
+    let world = World::at("2027-03-27T12:00:00Z", Tz::Europe__Paris).await;
+    let run = Run { tenant: None, last_attempt: false };
+    let outcome = MaintainQueue {}.perform(run, &world.services()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Done(Some(_))), "{outcome:?}");
+    let mut owner = sqlx::PgConnection::connect_with(&world.database.owner_options()).await.unwrap();
+    let days: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_inherits WHERE inhparent = 'queue.job_history'::regclass",
+    )
+    .fetch_one(&mut owner)
+    .await
+    .unwrap();
+    assert!(days > 1, "only the default partition is there");
 }

@@ -57,8 +57,8 @@ async fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let db = Db::open(&config, Arc::new(SystemClock), waker)?;
     let mut tx = db.system(Actor::JOB).await?;
     let id = create_tenant(&mut tx, &tenant).await?;
-    tx.commit().await?;
-    let mut tx = db.tenant(id, Actor::JOB).await?;
+    // One transaction: no practice without its administrator.
+    let mut tx = tx.narrow(id).await?;
     invite(&mut tx, &member).await?;
     tx.commit().await?;
     tracing::info!(tenant_id = %id, "the practice is founded and its administrator invited");

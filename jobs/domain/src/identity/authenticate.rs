@@ -9,6 +9,7 @@ use crate::{
     crypto::{self, PasswordCheck},
     db::{Actor, Db},
     error::{Error, Invalid, Result},
+    field::EmailAddress,
     ids::{TenantId, UserId},
 };
 
@@ -32,10 +33,14 @@ pub struct SignIn {
 /// the same whether the address is unknown or the password wrong.
 pub async fn authenticate(db: &Db, actor: Actor, email: &str, password: &Secret) -> Result<UserId> {
     let mut tx = db.system(actor).await?;
-    let user =
-        sqlx::query!("SELECT id, password_hash FROM users WHERE email = $1", email.trim().to_lowercase())
-            .fetch_optional(tx.conn())
-            .await?;
+    // What is no address belongs to nobody, and takes as long to say so.
+    let address = EmailAddress::parse(email).ok();
+    let user = sqlx::query!(
+        "SELECT id, password_hash FROM users WHERE email = $1",
+        address.as_ref().map(EmailAddress::as_str)
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     tx.rollback().await?;
 
     let (id, hash) = user.map_or((None, None), |user| (Some(UserId(user.id)), user.password_hash));

@@ -132,7 +132,8 @@ pub async fn list_members(tx: &mut TenantTx, page: PageQuery) -> Result<Page<Mem
 
 /// Gives a member another role; it counts from their next request on.
 pub async fn change_role(tx: &mut TenantTx, id: UserId, version: i32, change: &ChangeRole) -> Result<Member> {
-    let member = lock(tx, id).await?;
+    let locked = lock(tx, id).await?;
+    let member = find(&locked, id)?;
     if member.version != version {
         return Err(Error::Changed("user"));
     }
@@ -143,7 +144,7 @@ pub async fn change_role(tx: &mut TenantTx, id: UserId, version: i32, change: &C
         return Err(Error::invalid("role", "wrong_role", format!("a role that exists in a {kind}")));
     }
     if member.role != change.role {
-        keep_one_in_charge(tx, &member).await?;
+        keep_one_in_charge(&locked, member)?;
         sqlx::query!(
             "UPDATE memberships SET role = $3, version = version + 1 WHERE tenant_id = $1 AND user_id = $2",
             tx.tenant().0,
@@ -159,8 +160,8 @@ pub async fn change_role(tx: &mut TenantTx, id: UserId, version: i32, change: &C
 
 /// Removes a member and ends their sessions here; the identity stays, it may belong elsewhere.
 pub async fn remove_member(tx: &mut TenantTx, id: UserId) -> Result<()> {
-    let member = lock(tx, id).await?;
-    keep_one_in_charge(tx, &member).await?;
+    let locked = lock(tx, id).await?;
+    keep_one_in_charge(&locked, find(&locked, id)?)?;
     let now = tx.now();
     sqlx::query!(
         "UPDATE sessions SET revoked_at = $3, revoked_reason = 'membership_removed'
@@ -178,38 +179,36 @@ pub async fn remove_member(tx: &mut TenantTx, id: UserId) -> Result<()> {
 }
 
 struct Locked {
+    user_id: UserId,
     role: Role,
     version: i32,
+    accepted: bool,
 }
 
-async fn lock(tx: &mut TenantTx, id: UserId) -> Result<Locked> {
-    sqlx::query_as!(
+/// Locks a member together with everybody in charge, in one order: of two administrators who demote each other at
+/// once, the second waits and then finds out.
+async fn lock(tx: &mut TenantTx, id: UserId) -> Result<Vec<Locked>> {
+    Ok(sqlx::query_as!(
         Locked,
-        r#"SELECT role AS "role: Role", version FROM memberships WHERE tenant_id = $1 AND user_id = $2 FOR UPDATE"#,
+        r#"SELECT user_id AS "user_id: UserId", role AS "role: Role", version, accepted_at IS NOT NULL AS "accepted!"
+           FROM memberships
+           WHERE tenant_id = $1 AND (user_id = $2 OR role IN ('admin', 'hr_admin')) ORDER BY user_id FOR UPDATE"#,
         tx.tenant().0,
         id.0
     )
-    .fetch_optional(tx.conn())
-    .await?
-    .ok_or(Error::NotFound("user"))
+    .fetch_all(tx.conn())
+    .await?)
 }
 
-/// Refuses to take away the last one who can invite others. All who could do so are locked in one order, so that two
-/// admins who demote each other at once do not both succeed.
-async fn keep_one_in_charge(tx: &mut TenantTx, member: &Locked) -> Result<()> {
-    if !matches!(member.role, Role::Admin | Role::HrAdmin) {
-        return Ok(());
-    }
-    let in_charge = sqlx::query!(
-        "SELECT user_id FROM memberships
-         WHERE tenant_id = $1 AND role = $2 AND accepted_at IS NOT NULL ORDER BY user_id FOR UPDATE",
-        tx.tenant().0,
-        member.role as Role,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    if in_charge.len() <= 1 {
-        return Err(Error::conflict("last_admin", "this is the tenant's last administrator"));
-    }
-    Ok(())
+fn find(locked: &[Locked], id: UserId) -> Result<&Locked> {
+    locked.iter().find(|member| member.user_id == id).ok_or(Error::NotFound("user"))
+}
+
+/// Refuses to take away the last one who can invite others. One who has not accepted yet is in charge of nothing.
+fn keep_one_in_charge(locked: &[Locked], member: &Locked) -> Result<()> {
+    let in_charge = |other: &&Locked| other.role == member.role && other.accepted;
+    let last = member.accepted
+        && matches!(member.role, Role::Admin | Role::HrAdmin)
+        && locked.iter().filter(in_charge).count() <= 1;
+    if last { Err(Error::conflict("last_admin", "this is the tenant's last administrator")) } else { Ok(()) }
 }

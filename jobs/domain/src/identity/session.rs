@@ -108,6 +108,7 @@ pub async fn open_session(
     wanted: Option<TenantId>,
 ) -> Result<SignedIn> {
     let now = tx.now();
+    tx.act_as(user);
     let all = tenancies(tx, user).await?;
     // The first joined by default: being invited elsewhere must not change where a person lands.
     let chosen = all.iter().find(|tenancy| wanted.is_none_or(|tenant| tenant == tenancy.tenant_id));

@@ -1,14 +1,16 @@
 //! Reading what was sent, when, by whom, and how it went.
 
 use chrono::{DateTime, Utc};
+use deserr::Deserr;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Channel;
 use crate::{
     db::TenantTx,
-    error::Result,
+    error::{Invalid, Result},
     ids::{AppointmentId, ReminderId},
+    page::{Count, Page, PageQuery},
     scheduling,
 };
 
@@ -79,4 +81,98 @@ pub async fn reminders_of(tx: &mut TenantTx, appointment: AppointmentId) -> Resu
         }
     }
     Ok(logs)
+}
+
+/// How a reminder stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr, Serialize, sqlx::Type, ToSchema)]
+#[deserr(rename_all = lowercase)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ReminderStatus {
+    /// It waits for its time.
+    Planned,
+    /// It is being handed over.
+    Sending,
+    /// The provider took it.
+    Sent,
+    /// The provider refused it for good.
+    Failed,
+    /// It may have left: a person decides.
+    Uncertain,
+    /// The appointment was moved or cancelled first.
+    Cancelled,
+    /// It could not leave in useful time.
+    Expired,
+}
+
+/// Which reminders of the practice.
+#[derive(Debug, Deserr, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct ReminderQuery {
+    /// Only those that stand so, such as `uncertain` for those that wait for a person.
+    #[deserr(default)]
+    pub status: Option<ReminderStatus>,
+    /// Number of the page, from 1.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, example = 1)]
+    pub page: Count<1, 100_000>,
+    /// Rows on a page, 1 to 100.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
+    pub limit: Count<50, 100>,
+}
+
+/// A reminder in a list; its log is with the appointment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReminderSummary {
+    /// Identifier.
+    pub id: ReminderId,
+    /// What it announces.
+    pub appointment_id: AppointmentId,
+    /// Whom it reminds.
+    pub patient_name: String,
+    /// When the appointment begins.
+    pub starts_at: DateTime<Utc>,
+    /// How it was planned to travel.
+    pub channel: Channel,
+    /// When it is or was due.
+    pub due_at: DateTime<Utc>,
+    /// How it stands.
+    pub status: ReminderStatus,
+    /// The reason or the provider's code of the last thing that happened.
+    pub code: Option<String>,
+}
+
+/// The practice's reminders, the latest due first: the sight in which uncertain and failed ones are.
+pub async fn list_reminders(tx: &mut TenantTx, query: &ReminderQuery) -> Result<Page<ReminderSummary>> {
+    let page = PageQuery { page: query.page, limit: query.limit };
+    let tenant = tx.tenant();
+    let total = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM reminders WHERE tenant_id = $1 AND ($2::text IS NULL OR status = $2)"#,
+        tenant.0,
+        query.status as Option<ReminderStatus>,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let items = sqlx::query_as!(
+        ReminderSummary,
+        r#"SELECT r.id AS "id: ReminderId", r.appointment_id AS "appointment_id: AppointmentId",
+                  p.first_name || ' ' || p.last_name AS "patient_name!", a.starts_at, r.channel AS "channel: Channel",
+                  r.due_at, r.status AS "status: ReminderStatus",
+                  (SELECT e.code FROM reminder_events e
+                   WHERE e.tenant_id = r.tenant_id AND e.reminder_id = r.id ORDER BY e.id DESC LIMIT 1) AS code
+           FROM reminders r
+           JOIN appointments a ON a.tenant_id = r.tenant_id AND a.id = r.appointment_id
+           JOIN patients p ON p.tenant_id = a.tenant_id AND p.id = a.patient_id
+           WHERE r.tenant_id = $1 AND ($2::text IS NULL OR r.status = $2)
+           ORDER BY r.due_at DESC, r.id LIMIT $3 OFFSET $4"#,
+        tenant.0,
+        query.status as Option<ReminderStatus>,
+        page.limit(),
+        page.offset(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(Page::new(items, page, total))
 }

@@ -4,7 +4,9 @@ pub mod jobs;
 mod ledger;
 mod reminder;
 
-pub use ledger::{ReminderEvent, ReminderLog, reminders_of};
+pub use ledger::{
+    ReminderEvent, ReminderLog, ReminderQuery, ReminderStatus, ReminderSummary, list_reminders, reminders_of,
+};
 pub use reminder::{
     Channel, ReminderEnd, ReminderMessage, ReminderStart, begin_reminder, cancel_reminders, end_reminder,
     plan_reminder, replan_patient,

@@ -241,7 +241,8 @@ async fn lock(tx: &mut TenantTx, id: ReminderId) -> Result<Option<Present>> {
 }
 
 /// Checks that the reminder still holds and notes the intent to send it. The caller commits before it sends.
-pub async fn begin_reminder(tx: &mut TenantTx, id: ReminderId) -> Result<ReminderStart> {
+/// Without an SMS provider (`sms` is false) those who agreed to mail get mail.
+pub async fn begin_reminder(tx: &mut TenantTx, id: ReminderId, sms: bool) -> Result<ReminderStart> {
     let Some(present) = lock(tx, id).await? else {
         return Ok(ReminderStart::Settled);
     };
@@ -262,7 +263,7 @@ pub async fn begin_reminder(tx: &mut TenantTx, id: ReminderId) -> Result<Reminde
         settle(tx, id, "expired", Some("too_late"), None).await?;
         return Ok(ReminderStart::Settled);
     }
-    let reach = channel((present.sms_consent, present.phone), (present.email_consent, present.email));
+    let reach = channel((sms && present.sms_consent, present.phone), (present.email_consent, present.email));
     let Some((channel, to)) = reach else {
         settle(tx, id, "cancelled", Some("unreachable"), None).await?;
         return Ok(ReminderStart::Settled);

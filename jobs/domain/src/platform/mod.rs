@@ -9,6 +9,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct PurgeAnswers {}
 
+/// Tidies the queue: the coming days of its history made, the old ones dropped, released keys forgotten.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct MaintainQueue {}
+
+impl Job for MaintainQueue {
+    const KIND: &'static str = "platform.maintain_queue";
+    const QUEUE: &'static str = "privacy";
+    const TIMEOUT: Duration = Duration::from_secs(600);
+}
+
 impl Job for PurgeAnswers {
     const KIND: &'static str = "platform.purge_answers";
     const QUEUE: &'static str = "privacy";
