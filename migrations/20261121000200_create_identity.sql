@@ -2,7 +2,7 @@
 -- what they may do is a membership in a tenant.
 CREATE TABLE tenants (
     id uuid PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('practice', 'company')),
+    kind text NOT NULL CHECK (kind IN ('practice', 'company', 'platform')),
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     time_zone text NOT NULL,
     language text NOT NULL DEFAULT 'fr' CHECK (language IN ('fr', 'en')),
@@ -26,7 +26,8 @@ CREATE TABLE users (
 CREATE TABLE memberships (
     tenant_id uuid NOT NULL REFERENCES tenants (id),
     user_id uuid NOT NULL REFERENCES users (id),
-    role text NOT NULL CHECK (role IN ('admin', 'practitioner', 'nurse', 'assistant', 'hr_admin', 'employee')),
+    role text NOT NULL CHECK (role IN ('admin', 'practitioner', 'nurse', 'assistant', 'hr_admin', 'employee',
+                                       'super_admin', 'platform_admin')),
     full_name text NOT NULL CHECK (length(full_name) BETWEEN 1 AND 200),
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL,

@@ -22,7 +22,7 @@ use crate::{
     appointments, auth, docs,
     error::{ApiError, unknown_method, unknown_route},
     extract::MAX_BODY,
-    health, observe, pages, patients, practitioners, rooms,
+    health, jobs, observe, pages, patients, practitioners, queues, rooms,
     state::App,
     users,
 };
@@ -62,7 +62,19 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::cancel_appointment
         ))
         .routes(routes!(appointments::list_appointment_reminders))
-        .routes(routes!(appointments::list_reminders));
+        .routes(routes!(appointments::list_reminders))
+        // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::retry_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::watch_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::discard_job))
+        .routes(routes!(queues::list_queues))
+        .routes(routes!(queues::pause_queue))
+        .routes(routes!(queues::resume_queue))
+        .routes(routes!(queues::limit_queue));
     OpenApiRouter::with_openapi(docs::Doc::openapi())
         .nest("/api/v1", v1)
         // Operators.

@@ -30,6 +30,8 @@ use crate::{router, state::App};
         (name = "rooms", description = "Where"),
         (name = "patients", description = "Who comes"),
         (name = "appointments", description = "The agenda and its reminders"),
+        (name = "jobs", description = "What happens in the background"),
+        (name = "queues", description = "For operators of the platform"),
         (name = "operations", description = "For operators"),
     )
 )]

@@ -36,6 +36,10 @@ macro_rules! permissions {
 }
 
 permissions!(
+    JobsRead,
+    JobsWrite,
+    QueuesRead,
+    QueuesWrite,
     PatientsRead,
     PatientsWrite,
     PracticeRead,

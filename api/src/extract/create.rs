@@ -11,8 +11,10 @@ use axum::{
 use deserr::Deserr;
 use permanence_domain::{
     Invalid,
-    db::TenantTx,
+    db::{SystemTx, TenantTx},
     idempotency::{self, Keyed, Principal, StoredAnswer},
+    identity::Role,
+    operations::JobsTx,
 };
 use serde::Serialize;
 
@@ -27,9 +29,16 @@ use crate::{
 pub(crate) struct Create<P, T> {
     pub(crate) tx: TenantTx,
     pub(crate) body: T,
+    role: Role,
+    answering: Answering,
+    scope: PhantomData<P>,
+}
+
+/// The answer that is owed for a claimed key: stored in the transaction that does the work.
+#[derive(Debug)]
+pub(crate) struct Answering {
     app: App,
     keyed: Keyed,
-    scope: PhantomData<P>,
 }
 
 /// The request's `Idempotency-Key`, if it has one.
@@ -64,12 +73,12 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Create<P, T>
             key,
             fingerprint: idempotency::fingerprint(&app.fingerprint_key, method.as_str(), &path, &bytes)?,
         };
-        let (mut tx, _) = caller.open(app, Some(P::SCOPE)).await?;
+        let (mut tx, role) = caller.open(app, Some(P::SCOPE)).await?;
         let now = tx.now();
         if let Some(answer) = idempotency::claim(tx.conn(), now, &app.sealer, &keyed).await? {
             return Err(ApiError::Replay(answer));
         }
-        Ok(Self { tx, body, app: app.clone(), keyed, scope: PhantomData })
+        Ok(Self { tx, body, role, answering: Answering { app: app.clone(), keyed }, scope: PhantomData })
     }
 }
 
@@ -88,9 +97,38 @@ impl<P, T> Create<P, T> {
         self.finish(answer).await
     }
 
-    async fn finish(mut self, answer: StoredAnswer) -> Result<Response> {
-        idempotency::store(self.tx.conn(), &self.app.sealer, &self.keyed, &answer).await?;
-        self.tx.commit().await?;
+    /// Goes on with the jobs that the caller's role reaches.
+    pub(crate) async fn for_jobs(self) -> Result<(JobsTx, T, Answering)> {
+        Ok((JobsTx::of(self.tx, self.role).await?, self.body, self.answering))
+    }
+
+    /// Goes on across tenants: for scopes that only the platform's roles have.
+    pub(crate) async fn for_platform(self) -> Result<(SystemTx, T, Answering)> {
+        Ok((self.tx.widen().await?, self.body, self.answering))
+    }
+
+    async fn finish(self, answer: StoredAnswer) -> Result<Response> {
+        self.answering.finish(JobsTx::Own(self.tx), answer).await
+    }
+}
+
+impl Answering {
+    /// Keeps what was done and answers `204`.
+    pub(crate) async fn done(self, tx: JobsTx) -> Result<Response> {
+        let answer =
+            StoredAnswer { status: StatusCode::NO_CONTENT.as_u16(), location: None, body: Vec::new() };
+        self.finish(tx, answer).await
+    }
+
+    /// Keeps what was done and answers `200`.
+    pub(crate) async fn ok(self, tx: JobsTx, body: &impl Serialize) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        self.finish(tx, StoredAnswer { status: StatusCode::OK.as_u16(), location: None, body }).await
+    }
+
+    async fn finish(self, mut tx: JobsTx, answer: StoredAnswer) -> Result<Response> {
+        idempotency::store(tx.conn(), &self.app.sealer, &self.keyed, &answer).await?;
+        tx.commit().await?;
         Ok(render(&answer))
     }
 }

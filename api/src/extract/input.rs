@@ -91,3 +91,8 @@ pub(super) fn parse<T: Deserr<Invalid>>(bytes: &[u8]) -> Result<T> {
     }
     deserr::deserialize::<T, _, Invalid>(value).map_err(ApiError::from)
 }
+
+/// A body without fields; it may be left out.
+#[derive(Debug, Deserr)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub(crate) struct Empty {}

@@ -8,12 +8,12 @@ mod input;
 mod public;
 
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, Caller, PatientsRead, PatientsWrite, Permission, PracticeRead,
-    PracticeWrite, Read, UsersRead, UsersWrite,
+    AppointmentsRead, AppointmentsWrite, Caller, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
+    Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
-pub(crate) use input::{Path, Query};
+pub(crate) use input::{Empty, Path, Query};
 pub(crate) use public::Public;
 
 /// Largest body of a JSON request, bytes.

@@ -9,7 +9,7 @@ use permanence_domain::{
 
 use crate::{
     error::{CommonErrors, Result},
-    extract::{Change, Create, Path, Query, Read, UsersRead, UsersWrite},
+    extract::{Change, Create, Empty, Path, Query, Read, UsersRead, UsersWrite},
     respond::{Versioned, versioned},
 };
 
@@ -73,8 +73,3 @@ pub(crate) async fn resend_invitation(
     identity::resend_invitation(&mut create.tx, id).await?;
     create.done().await
 }
-
-/// A body without fields; it may be left out.
-#[derive(Debug, deserr::Deserr)]
-#[deserr(error = permanence_domain::Invalid, deny_unknown_fields)]
-pub(crate) struct Empty {}

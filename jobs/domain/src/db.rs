@@ -163,6 +163,12 @@ pub struct SystemTx {
 }
 
 impl TenantTx {
+    /// Goes on across tenants, in the same transaction: for what has been checked as the tenant.
+    pub async fn widen(mut self) -> Result<SystemTx> {
+        sqlx::raw_sql("SET LOCAL ROLE permanence_system").execute(self.conn()).await?;
+        Ok(SystemTx { tx: self.tx, actor: self.actor })
+    }
+
     /// The tenant whose rows are seen.
     pub fn tenant(&self) -> TenantId {
         self.tenant

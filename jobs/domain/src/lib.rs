@@ -13,6 +13,7 @@ pub mod identity;
 pub mod ids;
 pub mod migrate;
 pub mod notifications;
+pub mod operations;
 pub mod page;
 pub mod patients;
 pub mod people;

@@ -40,6 +40,13 @@ impl PageQuery {
 #[derive(Debug, Clone, Copy)]
 pub struct Count<const DEFAULT: u32, const MAX: u32>(u32);
 
+impl<const DEFAULT: u32, const MAX: u32> Count<DEFAULT, MAX> {
+    /// The number.
+    pub fn get(self) -> i64 {
+        i64::from(self.0)
+    }
+}
+
 impl<const DEFAULT: u32, const MAX: u32> Default for Count<DEFAULT, MAX> {
     fn default() -> Self {
         Self(DEFAULT)

@@ -11,9 +11,14 @@ use crate::{
 };
 
 /// Notes an action on one of the tenant's resources, in the transaction of the action itself.
-pub async fn record(tx: &mut TenantTx, action: &str, resource: &str, id: Uuid) -> Result<()> {
+pub async fn record(
+    tx: &mut TenantTx,
+    action: &str,
+    resource: &str,
+    id: impl Into<Option<Uuid>>,
+) -> Result<()> {
     let (tenant, actor, now) = (tx.tenant(), tx.actor(), tx.now());
-    add(tx.conn(), now, actor, Some(tenant), (action, resource, Some(id))).await
+    add(tx.conn(), now, actor, Some(tenant), (action, resource, id.into())).await
 }
 
 /// Notes an action that no tenant transaction carries, such as signing in.

@@ -192,7 +192,7 @@ async fn lock(tx: &mut TenantTx, id: UserId) -> Result<Vec<Locked>> {
         Locked,
         r#"SELECT user_id AS "user_id: UserId", role AS "role: Role", version, accepted_at IS NOT NULL AS "accepted!"
            FROM memberships
-           WHERE tenant_id = $1 AND (user_id = $2 OR role IN ('admin', 'hr_admin')) ORDER BY user_id FOR UPDATE"#,
+           WHERE tenant_id = $1 AND (user_id = $2 OR role IN ('admin', 'hr_admin', 'super_admin')) ORDER BY user_id FOR UPDATE"#,
         tx.tenant().0,
         id.0
     )
@@ -208,7 +208,7 @@ fn find(locked: &[Locked], id: UserId) -> Result<&Locked> {
 fn keep_one_in_charge(locked: &[Locked], member: &Locked) -> Result<()> {
     let in_charge = |other: &&Locked| other.role == member.role && other.accepted;
     let last = member.accepted
-        && matches!(member.role, Role::Admin | Role::HrAdmin)
+        && matches!(member.role, Role::Admin | Role::HrAdmin | Role::SuperAdmin)
         && locked.iter().filter(in_charge).count() <= 1;
     if last { Err(Error::conflict("last_admin", "this is the tenant's last administrator")) } else { Ok(()) }
 }

@@ -40,6 +40,14 @@ scopes! {
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
     UsersWrite = "users:write",
+    /// See the tenant's jobs; every tenant's, for operators.
+    JobsRead = "jobs:read",
+    /// Retry, cancel and discard them.
+    JobsWrite = "jobs:write",
+    /// See the queues of the platform.
+    QueuesRead = "queues:read",
+    /// Pause, resume and limit them.
+    QueuesWrite = "queues:write",
 }
 
 /// A membership's role.
@@ -61,14 +69,21 @@ pub enum Role {
     HrAdmin,
     /// An employer's employee.
     Employee,
+    /// Runs the platform.
+    #[deserr(rename = "super_admin")]
+    SuperAdmin,
+    /// Looks after the platform's tenants.
+    #[deserr(rename = "platform_admin")]
+    PlatformAdmin,
 }
 
 impl Role {
     /// What the role may do.
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsRead, AppointmentsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
-            RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            AppointmentsRead, AppointmentsWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
+            PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead,
+            UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -80,6 +95,8 @@ impl Role {
                 AppointmentsWrite,
                 UsersRead,
                 UsersWrite,
+                JobsRead,
+                JobsWrite,
             ],
             Self::Practitioner => &[
                 PatientsRead,
@@ -101,7 +118,9 @@ impl Role {
                 RecordsRead,
                 UsersRead,
             ],
-            Self::HrAdmin => &[UsersRead, UsersWrite],
+            Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite],
+            Self::SuperAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite, QueuesRead, QueuesWrite],
+            Self::PlatformAdmin => &[UsersRead, JobsRead, QueuesRead],
             Self::Employee => &[],
         }
     }
@@ -113,7 +132,17 @@ impl Role {
 
     /// Whether the role exists in a tenant of this kind.
     pub fn fits(self, tenant_kind: &str) -> bool {
-        matches!(self, Self::HrAdmin | Self::Employee) == (tenant_kind == "company")
+        let home = match self {
+            Self::HrAdmin | Self::Employee => "company",
+            Self::SuperAdmin | Self::PlatformAdmin => "platform",
+            Self::Admin | Self::Practitioner | Self::Nurse | Self::Assistant => "practice",
+        };
+        home == tenant_kind
+    }
+
+    /// Whether the role is the platform's own: its scopes reach across tenants.
+    pub fn is_platform(self) -> bool {
+        self.fits("platform")
     }
 }
 
