@@ -104,20 +104,31 @@ CREATE POLICY colleagues ON users FOR SELECT TO permanence_tenant
 GRANT SELECT ON tenants TO permanence_tenant;
 -- Never the password hash, nor the times that other tenants' use would show in.
 GRANT SELECT (id, email) ON users TO permanence_tenant;
-GRANT SELECT, INSERT, UPDATE, DELETE ON memberships TO permanence_tenant;
-GRANT SELECT, UPDATE ON sessions TO permanence_tenant;
+-- Members come in by invite_member alone.
+GRANT SELECT, DELETE ON memberships TO permanence_tenant;
+GRANT UPDATE (role, full_name, version) ON memberships TO permanence_tenant;
+GRANT SELECT ON sessions TO permanence_tenant;
+GRANT UPDATE (revoked_at, revoked_reason) ON sessions TO permanence_tenant;
 GRANT SELECT, INSERT, UPDATE ON invitations TO permanence_tenant;
 
--- Gives the identity of an address, made now if it is new: the one place where a tenant touches an identity that
--- other tenants may share. It tells the caller nothing about whether the address was known.
-CREATE FUNCTION ensure_user(wanted_id uuid, wanted_email text, at timestamptz) RETURNS uuid
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
-    BEGIN ATOMIC
-        INSERT INTO users (id, email, created_at)
-        VALUES (wanted_id, lower(wanted_email), at)
-        ON CONFLICT (email) DO NOTHING;
-        SELECT id FROM users WHERE email = lower(wanted_email);
-    END;
+-- Makes the person of an address a member of the running transaction's tenant; NULL if they are one already. The one
+-- place where a tenant touches an identity that others may share: it takes nothing but an address, so nobody can
+-- bring in an identity by its number, and it answers alike whether or not the address was known.
+CREATE FUNCTION invite_member(wanted_email text, wanted_role text, wanted_name text, at timestamptz) RETURNS uuid
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+DECLARE
+    member uuid;
+BEGIN
+    INSERT INTO users (id, email, created_at) VALUES (gen_random_uuid(), lower(wanted_email), at)
+    ON CONFLICT (email) DO NOTHING;
+    SELECT id INTO STRICT member FROM users WHERE email = lower(wanted_email);
+    INSERT INTO memberships (tenant_id, user_id, role, full_name, created_at)
+    VALUES (current_tenant(), member, wanted_role, wanted_name, at)
+    ON CONFLICT DO NOTHING;
+    RETURN CASE WHEN FOUND THEN member END;
+END
+$$;
 -- It runs as the system role, whose policies admit every row.
 DO $$
 BEGIN
@@ -127,6 +138,6 @@ BEGIN
 END
 $$;
 GRANT CREATE ON SCHEMA public TO permanence_system;
-ALTER FUNCTION ensure_user(uuid, text, timestamptz) OWNER TO permanence_system;
+ALTER FUNCTION invite_member(text, text, text, timestamptz) OWNER TO permanence_system;
 REVOKE CREATE ON SCHEMA public FROM permanence_system;
-GRANT EXECUTE ON FUNCTION ensure_user(uuid, text, timestamptz) TO permanence_tenant;
+GRANT EXECUTE ON FUNCTION invite_member(text, text, text, timestamptz) TO permanence_tenant;

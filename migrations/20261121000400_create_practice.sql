@@ -10,8 +10,9 @@ CREATE FUNCTION fold(value text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN lower(public.unaccent('public.unaccent'::regdictionary, value));
 GRANT EXECUTE ON FUNCTION fold(text) TO permanence_tenant, permanence_system;
+-- The extensions' functions; nothing here is anything but a calculation, except invite_member, which the system role
+-- owns.
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO permanence_tenant, permanence_system;
-REVOKE EXECUTE ON FUNCTION ensure_user(uuid, text, timestamptz) FROM permanence_system;
 
 CREATE TABLE patients (
     tenant_id uuid NOT NULL REFERENCES tenants (id),

@@ -17,10 +17,14 @@ CREATE TABLE reminders (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, appointment_id) REFERENCES appointments (tenant_id, id)
 );
--- Exactly one: a move of an appointment has at most one reminder that is not void.
+-- Exactly one: a move of an appointment has at most one reminder that is not void. A failed one certainly never left,
+-- so another may follow once the number is mended.
 CREATE UNIQUE INDEX reminders_once ON reminders (tenant_id, appointment_id, appointment_sequence)
-    WHERE status <> 'cancelled';
+    WHERE status NOT IN ('cancelled', 'failed');
 CREATE INDEX reminders_by_appointment ON reminders (tenant_id, appointment_id);
+CREATE INDEX reminders_by_due ON reminders (tenant_id, due_at DESC, id);
+-- The few that a person must see.
+CREATE INDEX reminders_in_question ON reminders (tenant_id, status, due_at DESC) WHERE status IN ('uncertain', 'failed');
 
 CREATE TABLE reminder_events (
     tenant_id uuid NOT NULL,

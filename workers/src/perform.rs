@@ -1,6 +1,6 @@
 //! What it takes to perform a job.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use permanence_domain::{
     Error,
@@ -40,6 +40,31 @@ impl Run {
 pub trait Perform: Job {
     /// Does the work once. An error is a failed attempt; another follows after the backoff.
     fn perform(self, run: Run, services: &Services) -> impl Future<Output = Result<Outcome>> + Send;
+}
+
+/// How long a fact is held in hand while the database is away, before it is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Writes down a fact that would be lost otherwise, such as a provider's answer: a database that is away for a moment
+/// is waited for.
+pub(crate) async fn insist<F, Fut>(write: F) -> Result<()>
+where
+    F: Fn() -> Fut + Send,
+    Fut: Future<Output = Result<()>> + Send,
+{
+    let mut waited = Duration::ZERO;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match write().await {
+            Err(Error::Unavailable { what, .. }) if waited < PATIENCE => {
+                tracing::warn!(what, "a fact waits to be written");
+                tokio::time::sleep(pause).await;
+                waited += pause;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+            written => return written,
+        }
+    }
 }
 
 /// The failure that an error is told as: its kind, never its text, which may quote data.

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use permanence_domain::{
-    Error,
+    Error, idempotency,
     identity::{self, AcceptInvitation, Member, Refresh, RefreshRequest, SignIn, SignedIn},
     ids::UserId,
 };
@@ -18,19 +18,22 @@ use crate::{
 /// Sign in with email and password.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = SignIn,
     responses((status = 200, body = SignedIn), CommonErrors))]
-pub(crate) async fn login(State(app): State<App>, request: Public<SignIn>) -> Result<Response> {
+pub(crate) async fn login(State(app): State<App>, mut request: Public<SignIn>) -> Result<Response> {
     let SignIn { email, password, tenant_id } = &request.body;
+    let tenant_id = *tenant_id;
     let user = identity::authenticate(&app.db, request.actor, email, password).await?;
-    let mut tx = request.begin(&app).await?;
-    let signed_in = identity::open_session(&mut tx, &app.tokens, user, *tenant_id).await?;
+    let mut tx = request.begin(&app, user.0, identity::PARALLEL_TABS).await?;
+    let signed_in = identity::open_session(&mut tx, &app.tokens, user, tenant_id).await?;
     request.answer(&app, tx, &signed_in).await
 }
 
 /// Renew a session; the refresh token is used up by it and a new one given.
 #[utoipa::path(post, path = "/auth/refresh", tag = "auth", request_body = RefreshRequest,
     responses((status = 200, body = SignedIn), CommonErrors))]
-pub(crate) async fn refresh(State(app): State<App>, request: Public<RefreshRequest>) -> Result<Response> {
-    let mut tx = request.begin(&app).await?;
+pub(crate) async fn refresh(State(app): State<App>, mut request: Public<RefreshRequest>) -> Result<Response> {
+    // Not longer than two tabs may share a token: an older answer holds tokens that are used up.
+    let holder = app.tokens.holder(&request.body.refresh_token)?;
+    let mut tx = request.begin(&app, holder, identity::PARALLEL_TABS).await?;
     match identity::refresh(&mut tx, &app.tokens, &request.body).await? {
         Refresh::Renewed(signed_in) => request.answer(&app, tx, &*signed_in).await,
         Refresh::Reused(session) => {
@@ -57,10 +60,18 @@ pub(crate) struct Accepted {
     responses((status = 200, body = Accepted), CommonErrors))]
 pub(crate) async fn accept_invitation(
     State(app): State<App>,
-    request: Public<AcceptInvitation>,
+    mut request: Public<AcceptInvitation>,
 ) -> Result<Response> {
-    let mut tx = request.begin(&app).await?;
-    let user_id = identity::accept_invitation(&mut tx, &app.tokens, &request.body).await?;
+    let holder = app.tokens.holder(&request.body.token)?;
+    let mut tx = request.begin(&app, holder, idempotency::KEPT_FOR).await?;
+    let user_id = match identity::accept_invitation(&mut tx, &app.tokens, &request.body).await {
+        Err(Error::Unauthenticated(code)) => {
+            tx.rollback().await?;
+            identity::refuse_acceptance(&app.db, request.actor).await?;
+            return Err(Error::Unauthenticated(code).into());
+        }
+        accepted => accepted?,
+    };
     request.answer(&app, tx, &Accepted { user_id }).await
 }
 

@@ -72,6 +72,7 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Create<P, T>
             principal: Principal { tenant: caller.claims.tenant.0, user: caller.claims.sub.0 },
             key,
             fingerprint: idempotency::fingerprint(&app.fingerprint_key, method.as_str(), &path, &bytes)?,
+            kept_for: idempotency::KEPT_FOR,
         };
         let (mut tx, role) = caller.open(app, Some(P::SCOPE)).await?;
         let now = tx.now();

@@ -5,6 +5,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use chrono::Duration;
 use deserr::Deserr;
 use permanence_domain::{
     Error, Invalid,
@@ -12,6 +13,7 @@ use permanence_domain::{
     idempotency::{self, Keyed, Principal, StoredAnswer},
 };
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::{create, input};
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
 pub(crate) struct Public<T> {
     pub(crate) body: T,
     pub(crate) actor: Actor,
+    key: Option<(String, Vec<u8>)>,
     keyed: Option<Keyed>,
 }
 
@@ -39,20 +42,24 @@ impl<T: Deserr<Invalid> + Send> FromRequest<App> for Public<T> {
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
         let body = input::parse(&bytes)?;
         let fingerprint = idempotency::fingerprint(&app.fingerprint_key, method.as_str(), &path, &bytes)?;
-        let keyed = key.map(|key| Keyed { principal: Principal::PUBLIC, key, fingerprint });
-        Ok(Self { body, actor, keyed })
+        let key = key.map(|key| (key, fingerprint));
+        Ok(Self { body, actor, key, keyed: None })
     }
 }
 
 impl<T> Public<T> {
-    /// Opens the transaction and claims the key; a request that was answered before ends here.
-    pub(crate) async fn begin(&self, app: &App) -> Result<SystemTx> {
+    /// Opens the transaction and claims the key for `who`, whom the request has proved or whose token it holds: keys of
+    /// strangers never meet. A request that was answered within `kept_for` ends here.
+    pub(crate) async fn begin(&mut self, app: &App, who: Uuid, kept_for: Duration) -> Result<SystemTx> {
         let mut tx = app.db.system(self.actor).await?;
         let now = tx.now();
-        if let Some(keyed) = &self.keyed
-            && let Some(answer) = idempotency::claim(tx.conn(), now, &app.sealer, keyed).await?
-        {
-            return Err(ApiError::Replay(answer));
+        if let Some((key, fingerprint)) = self.key.take() {
+            let principal = Principal { tenant: Uuid::nil(), user: who };
+            let keyed = Keyed { principal, key, fingerprint, kept_for };
+            if let Some(answer) = idempotency::claim(tx.conn(), now, &app.sealer, &keyed).await? {
+                return Err(ApiError::Replay(answer));
+            }
+            self.keyed = Some(keyed);
         }
         Ok(tx)
     }

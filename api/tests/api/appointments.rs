@@ -77,7 +77,7 @@ async fn reminders_follow_consent_and_leave_no_time_to_no_use() {
 
     let next = book("2027-01-20T16:00", "2027-01-20T16:30").await;
     let patient = format!("/api/v1/patients/{}", who["patient_id"].as_str().unwrap());
-    let silent = json!({ "first_name": "Hélène", "last_name": "Garcia" });
+    let silent = json!({ "first_name": "Hélène", "last_name": "Garcia", "consents": {} });
     practice.assistant.put(&patient, 1, silent).await.expect(200);
     assert_eq!(reminders(&practice, &next).await[0].0, "cancelled");
     let by_mail = json!({ "first_name": "Hélène", "last_name": "Garcia", "email": "h@example.fr",
@@ -207,4 +207,25 @@ async fn the_day_is_the_practices_and_the_agenda_the_callers() {
     assert_eq!(named["items"].as_array().unwrap().len(), 1);
     let before = practice.assistant.get(&format!("{PATH}?date=2027-01-04")).await.expect(200).body;
     assert_eq!(before["items"], json!([]));
+}
+
+#[tokio::test]
+async fn times_that_no_calendar_holds_are_refused_and_finer_ones_are_the_same() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let who = parties(&practice).await;
+    for date in ["-262143-01-01", "-9000-01-01", "10000-01-01", "1990- 1- 5", "2027-02-30"] {
+        practice.assistant.get(&format!("{PATH}?date={date}")).await.refused(422, "invalid_input");
+    }
+    let far = from(&who, "+262142-12-31T22:00", "+262142-12-31T23:00");
+    practice.assistant.post(PATH, far).await.refused(422, "invalid_input");
+    let answer = practice.assistant.post(PATH, from(&who, "2037-01-01T10:00", "2037-01-01T10:30")).await;
+    assert_eq!(answer.body["errors"][0]["code"], "too_far");
+    let query = format!("{PATH}/conflicts?starts_at=2027-01-15T14:30&ends_at=2027-01-15T15:30");
+    practice.assistant.get(&query).await.refused(422, "invalid_input");
+
+    let fine = from(&who, "2027-01-15T06:30:00.0000001Z", "2027-01-15T07:00:00.0000001Z");
+    let id = practice.assistant.post(PATH, fine.clone()).await.expect(201).id();
+    practice.assistant.put(&format!("{PATH}/{id}"), 1, fine).await.expect(200);
+    assert_eq!(reminders(&practice, &id).await.len(), 1, "the same time is no move");
 }

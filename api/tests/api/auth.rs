@@ -180,3 +180,29 @@ async fn a_role_counts_at_once_whatever_the_token_says() {
     practice.admin.delete(&format!("/api/v1/users/{id}")).await.expect(204);
     practice.assistant.get("/api/v1/patients").await.refused(401, "session_over");
 }
+
+#[tokio::test]
+async fn a_key_gives_tokens_again_only_while_they_are_fresh() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let session =
+        api.login(&format!("admin@{}", practice.domain), PASSWORD, json!({})).await.expect(200).body;
+    let keyed = async || {
+        let body = Some(json!({ "refresh_token": session["refresh_token"] }));
+        api.send(Method::POST, "/api/v1/auth/refresh", None, &[("idempotency-key", "refresh")], body).await
+    };
+    let first = keyed().await.expect(200);
+    assert_eq!(keyed().await.expect(200).body, first.body, "a repeated request");
+    api.clock.advance(std::time::Duration::from_secs(11));
+    keyed().await.refused(401, "token_reuse");
+    keyed().await.refused(401, "session_over");
+
+    // Two people who happen to use the same key do not meet.
+    let login = async |email: String| {
+        let body = Some(json!({ "email": email, "password": PASSWORD }));
+        api.send(Method::POST, "/api/v1/auth/login", None, &[("idempotency-key", "login-1")], body).await
+    };
+    let one = login(format!("admin@{}", practice.domain)).await.expect(200);
+    let other = login(format!("assistant@{}", practice.domain)).await.expect(200);
+    assert_ne!(one.body["user_id"], other.body["user_id"]);
+}

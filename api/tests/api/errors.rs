@@ -11,7 +11,8 @@ use crate::support::TestApi;
 async fn a_problem_has_one_shape() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
-    let answer = practice.assistant.post("/api/v1/patients", json!({ "last_name": "Noël" })).await;
+    let answer =
+        practice.assistant.post("/api/v1/patients", json!({ "last_name": "Noël", "consents": {} })).await;
     insta::assert_json_snapshot!(answer.body, { ".request_id" => "[id]" }, @r#"
     {
       "code": "invalid_input",

@@ -82,6 +82,6 @@ async fn answers_are_sealed_and_forgotten_after_a_day() {
     let day_after = once().await;
     assert_eq!(day_after["tenant_id"], json!(practice.tenant), "a day later the key is new, purged or not");
     let mut tx = api.db.system(Actor::JOB).await.unwrap();
-    assert_eq!(idempotency::purge(&mut tx).await.unwrap(), 1);
+    assert_eq!(idempotency::purge(&mut tx, 100).await.unwrap(), 1);
     tx.commit().await.unwrap();
 }

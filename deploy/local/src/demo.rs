@@ -40,7 +40,7 @@ const PRACTICES: [Practice; 2] = [
         name: "Cabinet des Lilas",
         domain: "cabinet-lilas.example",
         zone: Tz::Europe__Paris,
-        phone: "01 40 00 00 10",
+        phone: "01 99 00 00 10",
         address: "12 rue des Lilas, 75019 Paris",
         mobile: "+33600000",
         practitioners: [
@@ -130,6 +130,17 @@ pub(crate) async fn ensure(db: &Db) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether invented patients are in the database.
+pub(crate) async fn is_present(db: &Db) -> Result<bool, Failure> {
+    let mut tx = db.system(Actor::JOB).await?;
+    let mut present = false;
+    for practice in &PRACTICES {
+        present |= find_tenant(&mut tx, practice.name).await?.is_some();
+    }
+    tx.rollback().await?;
+    Ok(present)
+}
+
 fn read<T>(parsed: Result<T, Problem>) -> Result<T, Failure> {
     parsed.map_err(|problem| format!("demonstration data: {problem:?}").into())
 }
@@ -206,7 +217,7 @@ fn patient(practice: &Practice, number: usize) -> Result<NewPatient, Failure> {
     })
 }
 
-/// Two weeks of half-hours from today on, on working days; what is past already today is left out.
+/// Two weeks of half-hours on working days, and today whatever the day; what is past already is left out.
 async fn agenda(
     tx: &mut TenantTx,
     zone: Tz,
@@ -249,5 +260,5 @@ fn working_days(now: DateTime<Utc>, zone: Tz) -> impl Iterator<Item = NaiveDate>
     let today = now.with_timezone(&zone).date_naive();
     (0..14)
         .filter_map(move |ahead| today.checked_add_days(Days::new(ahead)))
-        .filter(|day| !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
+        .filter(move |day| *day == today || !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
 }

@@ -153,6 +153,7 @@ pub(crate) fn imagine(env: &mut Env) {
     );
     part("SMTP_URL", &[("MAIL_FROM", MAIL_FROM), ("SMTP_URL", "smtp://h")]);
     part("SMS_PROVIDER", &[("SMS_PROVIDER", "none")]);
+    part("PUBLIC_URL", &[("PUBLIC_URL", "http://h")]);
     part("JWT_ACCESS_KEYS", &[("JWT_ACCESS_KEYS", &format!("k:{key}"))]);
     part("JWT_REFRESH_KEY", &[("JWT_REFRESH_KEY", &other_key)]);
     part("ENCRYPTION_KEY", &[("ENCRYPTION_KEY", &key)]);

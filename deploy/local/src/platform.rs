@@ -1,6 +1,6 @@
 //! The platform in one process: parts, migrations, demonstration data, API, every pool, the scheduler.
 
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use permanence_api::{App, bind, config::ApiConfig, router, serve};
 use permanence_domain::{
@@ -48,11 +48,16 @@ struct Config {
     owner: PgConnectOptions,
 }
 
-/// Reads the configuration; links in mails lead to this very process unless told otherwise.
-fn configure(mut env: Env) -> Result<Config, Failure> {
-    if let Some(listen) = permanence_api::config::listen(&mut env) {
-        env.set_default("PUBLIC_URL", format!("http://{listen}"));
+/// Where a person on this machine finds an address that is listened on.
+fn reachable(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("http://127.0.0.1:{}", address.port()),
+        false => format!("http://{address}"),
     }
+}
+
+/// Reads the configuration.
+fn configure(mut env: Env) -> Result<Config, Failure> {
     let owner = postgres_url(&mut env, "DATABASE_OWNER_URL");
     let api = ApiConfig::read(&mut env);
     let messaging = MessagingConfig::read(&mut env);
@@ -69,8 +74,12 @@ impl Platform {
         parts::imagine(&mut trial);
         let listener = bind(configure(trial)?.api.listen).await?;
         let parts = Parts::start(folder, &mut env).await?;
+        env.set_default("PUBLIC_URL", reachable(listener.local_addr()?));
         let config = configure(env)?;
-        migrate(&config.owner, &config.api.database.url).await?;
+        migrate(&config.owner, &config.api.database.url).await.map_err(|error| {
+            let way_out = "; a local platform is cleared with `cargo run -- reset`";
+            format!("{error}{}", if parts.postgres.is_some() { way_out } else { "" })
+        })?;
         Storage::new(&config.api.storage).ensure_bucket().await?;
 
         let clock: SharedClock = Arc::new(SystemClock);
@@ -79,6 +88,10 @@ impl Platform {
         let demo = parts.are_all_embedded();
         if demo {
             demo::ensure(&db).await?;
+        } else if demo::is_present(&db).await? {
+            return Err("the database holds demonstration patients, and messages would leave for real: clear it with \
+                        `cargo run -- reset`, or leave out the settings that replace embedded parts"
+                .into());
         }
 
         let shutdown = CancellationToken::new();
@@ -103,7 +116,7 @@ impl Platform {
 
         let metrics = telemetry::record_metrics()?;
         let app = App::new(&config.api, db.clone(), Some(metrics))?;
-        let address = format!("http://{}", listener.local_addr()?);
+        let address = reachable(listener.local_addr()?);
         let mut routes = router(app);
         if let Some(caught) = &parts.outbox {
             routes = routes.merge(outbox::page(caught.clone()));

@@ -170,18 +170,22 @@ pub fn parsed<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
-/// Reads a duration as a count with a unit: `500ms`, `30s`, `15m`, `12h`, `7d`.
+/// No duration of ours is longer than a year.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// Reads a duration from a second to a year as a count with a unit: `1500ms`, `30s`, `15m`, `12h`, `7d`.
 pub fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let count: u64 = text[..digits].parse().ok()?;
-    match &text[digits..] {
+    let duration = match &text[digits..] {
         "ms" => Some(Duration::from_millis(count)),
         "s" => Some(Duration::from_secs(count)),
         "m" => count.checked_mul(60).map(Duration::from_secs),
         "h" => count.checked_mul(3_600).map(Duration::from_secs),
         "d" => count.checked_mul(86_400).map(Duration::from_secs),
         _ => None,
-    }
+    };
+    duration.filter(|duration| (Duration::from_secs(1)..=LONGEST).contains(duration))
 }
 
 /// Reads an `http` or `https` URL.
@@ -210,12 +214,11 @@ impl DatabaseConfig {
     }
 }
 
-/// Reads a `postgres://` URL whose database is named.
+/// Reads a `postgres://` URL whose database is named. It is never shown: a password may stand anywhere in it.
 pub fn postgres_url(env: &mut Env, name: &str) -> Option<Secret> {
-    env.required(name, "a URL such as postgres://user:password@host:5432/permanence", |text| {
-        let url = Url::parse(text).ok()?;
-        let named = url.path().trim_matches('/').is_empty();
-        (matches!(url.scheme(), "postgres" | "postgresql") && !named).then(|| Secret::new(text))
+    env.secret(name, "a URL such as postgres://user:password@host:5432/permanence", |text| {
+        let named = |url: &Url| !url.path().trim_matches('/').is_empty();
+        Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql") && named(&url))
     })
 }
 
@@ -356,7 +359,7 @@ mod tests {
         assert_eq!(
             error.0,
             [
-                "DATABASE_URL: read `mysql://app:…@db/permanence`, expected a URL such as \
+                "DATABASE_URL: read a secret of 33 characters, expected a URL such as \
                  postgres://user:password@host:5432/permanence",
                 "DATABASE_MAX_CONNECTIONS: read `many`, expected a whole number from 2 to 1000",
                 "JWT_ACCESS_KEYS: read a secret of 10 characters, expected comma-separated kid:secret pairs, the \
@@ -383,7 +386,7 @@ mod tests {
     fn durations_carry_their_unit() {
         assert_eq!(duration("90s"), Some(Duration::from_secs(90)));
         assert_eq!(duration("7d"), Some(Duration::from_hours(168)));
-        for bad in ["", "15", "m", "-1s", "1.5h", "1y"] {
+        for bad in ["", "15", "m", "-1s", "1.5h", "1y", "0s", "367d"] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }

@@ -18,9 +18,6 @@ use crate::{
     ids::{TenantId, UserId},
 };
 
-/// Attempts to find a live connection after the database restarted and the pooled ones broke.
-const BEGIN_ATTEMPTS: u32 = 4;
-
 /// Takes the tenant role for the rest of the transaction; the tenant's id follows.
 const TENANT_ROLE: &str = "SET LOCAL ROLE permanence_tenant; SET LOCAL permanence.tenant_id =";
 
@@ -89,7 +86,8 @@ impl Db {
     }
 
     async fn begin(&self, statement: String) -> Result<Tx> {
-        let mut attempt = 1;
+        // After a restart every pooled connection may be broken; each try takes one out.
+        let (mut attempt, attempts) = (1, self.pool.options().get_max_connections() + 1);
         loop {
             match self.pool.begin_with(AssertSqlSafe(statement.clone())).await {
                 Ok(inner) => {
@@ -102,7 +100,7 @@ impl Db {
                     });
                 }
                 // A pooled connection that broke while it was idle: nothing was done on it.
-                Err(sqlx::Error::Io(_)) if attempt < BEGIN_ATTEMPTS => attempt += 1,
+                Err(error) if attempt < attempts && is_broken(&error) => attempt += 1,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -118,6 +116,17 @@ impl Db {
     /// Closes the pool once its transactions have ended.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// Whether the connection itself is gone: a broken pipe, or the server's last word that it ends (57P, 08).
+fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(cause) => {
+            cause.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+        }
+        _ => false,
     }
 }
 

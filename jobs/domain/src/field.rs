@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SubsecRound, Utc};
 use deserr::{Deserr, IntoValue, MergeWithError, Value, ValuePointerRef};
 
 use crate::error::{Invalid, Problem};
@@ -163,6 +163,9 @@ fn luhn(digits: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
+/// The years that a day or a time may lie in: four digits, and nobody is older.
+const YEARS: std::ops::RangeInclusive<i32> = 1850..=9999;
+
 /// A calendar day, `YYYY-MM-DD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(value_type = String, format = Date, example = "1984-02-29")]
@@ -171,9 +174,10 @@ pub struct Day(pub NaiveDate);
 impl Day {
     /// Reads `YYYY-MM-DD`.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| Problem::new("", "not_a_date", "a calendar day as YYYY-MM-DD").read(text))
+        // Chrono alone would read other years and spaces too.
+        let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let day = text.parse::<NaiveDate>().ok().filter(|day| plain && YEARS.contains(&day.year()));
+        day.map(Self).ok_or_else(|| Problem::new("", "not_a_date", "a calendar day as YYYY-MM-DD").read(text))
     }
 }
 
@@ -199,13 +203,17 @@ pub enum Moment {
 impl Moment {
     /// Reads `2027-03-15T14:30`, with seconds or an offset if wanted.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        if let Ok(exact) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Self::Exact(exact.with_timezone(&Utc)));
-        }
-        ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-            .iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-            .map(Self::Civil)
+        // To the second: what is finer would be lost in storage, and make the same time seem another.
+        let exact = DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc).trunc_subsecs(0));
+        let civil = || {
+            ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+                .iter()
+                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        };
+        exact
+            .filter(|at| YEARS.contains(&at.year()))
+            .map(Self::Exact)
+            .or_else(|| civil().filter(|at| YEARS.contains(&at.year())).map(Self::Civil))
             .ok_or_else(|| {
                 Problem::new(
                     "",

@@ -19,13 +19,8 @@ pub const KEPT_FOR: chrono::Duration = chrono::Duration::hours(24);
 pub struct Principal {
     /// The caller's tenant; nil before signing in.
     pub tenant: Uuid,
-    /// The caller; nil before signing in.
+    /// The caller; before signing in a number of whoever is meant.
     pub user: Uuid,
-}
-
-impl Principal {
-    /// Anybody: the routes used before signing in.
-    pub const PUBLIC: Self = Self { tenant: Uuid::nil(), user: Uuid::nil() };
 }
 
 /// One keyed request.
@@ -37,6 +32,8 @@ pub struct Keyed {
     pub key: String,
     /// [`fingerprint`] of the request.
     pub fingerprint: Vec<u8>,
+    /// How long its answer is given again: [`KEPT_FOR`], or less where the answer ages.
+    pub kept_for: chrono::Duration,
 }
 
 /// An answer as it was given.
@@ -76,7 +73,7 @@ pub async fn claim(
         request.key,
         request.fingerprint,
         now,
-        now - KEPT_FOR,
+        now - request.kept_for,
     )
     .execute(&mut *conn)
     .await?;
@@ -128,11 +125,18 @@ pub async fn store(
     if stored.rows_affected() == 1 { Ok(()) } else { Err(Error::internal("the idempotency claim is gone")) }
 }
 
-/// Forgets answers older than [`KEPT_FOR`]; gives how many.
-pub async fn purge(tx: &mut SystemTx) -> Result<u64> {
+/// Forgets up to `limit` answers older than [`KEPT_FOR`]; gives how many. Repeat it, in transactions of their own, until
+/// it gives fewer.
+pub async fn purge(tx: &mut SystemTx, limit: i64) -> Result<u64> {
     let before = tx.now() - KEPT_FOR;
-    let gone =
-        sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < $1", before).execute(tx.conn()).await?;
+    let gone = sqlx::query!(
+        "DELETE FROM idempotency_keys WHERE (tenant_id, principal_id, key) IN
+             (SELECT tenant_id, principal_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)",
+        before,
+        limit,
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(gone.rows_affected())
 }
 

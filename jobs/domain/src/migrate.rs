@@ -1,35 +1,55 @@
 //! Bringing a database up to this version, as its owner; and the login role, which can do nothing by itself.
 
+use percent_encoding::percent_decode_str;
 use sqlx::{
     AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
 };
 use url::Url;
 
-use crate::{
-    config::Secret,
-    error::{Error, Result},
-};
+use crate::config::Secret;
 
 /// Every migration, applied in order by the owner role.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
+/// Why a database was not brought up to this version.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateFailure {
+    /// A migration failed, or is not the one that was applied before.
+    #[error("the database cannot be brought up to this version: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database refused or is away.
+    #[error("the database refused: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The login's URL cannot be read.
+    #[error("DATABASE_URL is not a URL")]
+    LoginUrl,
+    /// The login could do more than take its roles.
+    #[error(
+        "the role of DATABASE_URL inherits privileges or is a superuser: ALTER ROLE … NOINHERIT, or take another"
+    )]
+    LoginTooStrong,
+}
+
 /// Applies what is missing and lets the login role of `login_url` in. Repeating it changes nothing.
-pub async fn migrate(owner: &PgConnectOptions, login_url: &Secret) -> Result<()> {
-    let login = Url::parse(login_url.expose()).map_err(Error::internal)?;
+pub async fn migrate(owner: &PgConnectOptions, login_url: &Secret) -> Result<(), MigrateFailure> {
+    let login = Url::parse(login_url.expose()).map_err(|_| MigrateFailure::LoginUrl)?;
+    // As clients read them: `%40` in a URL is an `@` in the password.
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
     let mut conn = PgConnection::connect_with(owner).await?;
-    MIGRATOR.run(&mut conn).await.map_err(Error::internal)?;
-    admit(&mut conn, login.username(), login.password().unwrap_or_default()).await?;
+    MIGRATOR.run(&mut conn).await?;
+    admit(&mut conn, &decoded(login.username()), &decoded(login.password().unwrap_or_default())).await?;
     conn.close().await?;
     Ok(())
 }
 
-/// Makes the login role if it is new, and lets it connect and take the three roles: each for one transaction, none
+/// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take the three roles: each for one transaction, none
 /// inherited.
-async fn admit(conn: &mut PgConnection, user: &str, password: &str) -> Result<()> {
+async fn admit(conn: &mut PgConnection, user: &str, password: &str) -> Result<(), MigrateFailure> {
     // Role statements take no parameters: Postgres itself quotes the names into their text.
     let statements: Vec<String> = sqlx::query_scalar(
-        "SELECT format('CREATE ROLE %I LOGIN NOINHERIT PASSWORD %L', $1, $2)
+        "SELECT format('CREATE ROLE %I LOGIN NOINHERIT', $1)
          WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1)
+         UNION ALL SELECT format('ALTER ROLE %I PASSWORD %L', $1, $2) WHERE $2 <> ''
          UNION ALL SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), $1)
          UNION ALL SELECT format('GRANT permanence_tenant, permanence_system, permanence_queue TO %I', $1)",
     )
@@ -44,11 +64,5 @@ async fn admit(conn: &mut PgConnection, user: &str, password: &str) -> Result<()
         .bind(user)
         .fetch_one(conn)
         .await?;
-    if inherits {
-        return Err(Error::conflict(
-            "login_too_strong",
-            "the role of DATABASE_URL inherits privileges or is a superuser: ALTER ROLE … NOINHERIT, or take another",
-        ));
-    }
-    Ok(())
+    if inherits { Err(MigrateFailure::LoginTooStrong) } else { Ok(()) }
 }

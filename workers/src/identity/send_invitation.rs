@@ -10,7 +10,7 @@ use permanence_queue::Failure;
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
     notifications::message::{InvitationContext, invitation_email},
-    perform::{Outcome, Perform, Run},
+    perform::{Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
 
@@ -62,6 +62,16 @@ async fn note(
 }
 
 async fn end(
+    id: InvitationId,
+    status: &str,
+    code: Option<&str>,
+    run: Run,
+    services: &Services,
+) -> Result<()> {
+    insist(|| end_once(id, status, code, run, services)).await
+}
+
+async fn end_once(
     id: InvitationId,
     status: &str,
     code: Option<&str>,

@@ -1,5 +1,7 @@
 //! Reminds a patient of an appointment, once: the intent is committed, the message handed over, the receipt noted.
 
+use std::time::Duration;
+
 use permanence_domain::{
     error::Result,
     ids::ReminderId,
@@ -13,9 +15,13 @@ use permanence_queue::Failure;
 use super::message::{ReminderContext, reminder_email, reminder_text};
 use crate::{
     clients::{Receipt, SendError, sms::TextMessage, smtp::Email},
-    perform::{Outcome, Perform, Run},
+    perform::{Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
+
+/// A provider that asks to be left alone is, within reason: neither at once nor beyond the reminder's use.
+const SHORTEST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(20 * 60);
 
 impl Perform for SendReminder {
     async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {
@@ -55,7 +61,7 @@ async fn note(
             (ReminderEnd::Failed { code }, Outcome::Discard(refused(code)))
         }
         Err(SendError::Temporary { code, retry_after }) => {
-            let wait = retry_after.map(Outcome::Snooze);
+            let wait = retry_after.map(|wait| Outcome::Snooze(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)));
             (ReminderEnd::Retry { code }, wait.unwrap_or_else(|| Outcome::Retry(refused(code))))
         }
         Err(SendError::Permanent { code }) => (ReminderEnd::Failed { code }, Outcome::Discard(refused(code))),
@@ -66,10 +72,14 @@ async fn note(
     if let Err(error) = &sent {
         tracing::warn!(reminder_id = %id, code = error.code(), "the reminder was not sent");
     }
+    insist(|| end_once(id, end, run, services)).await?;
+    Ok(outcome)
+}
+
+async fn end_once(id: ReminderId, end: ReminderEnd<'_>, run: Run, services: &Services) -> Result<()> {
     let mut tx = run.begin(services).await?;
     end_reminder(&mut tx, id, end).await?;
-    tx.commit().await?;
-    Ok(outcome)
+    tx.commit().await
 }
 
 fn refused(code: &str) -> Failure {

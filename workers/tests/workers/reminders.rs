@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use permanence_domain::{
     clock::Clock,
+    field::Phone,
     notifications::{ReminderLog, jobs::SendReminder},
     scheduling,
 };
@@ -12,7 +13,7 @@ use permanence_embedded::{mail::MailFault, sms::SmsFault};
 use permanence_queue::Outcome;
 use permanence_workers::perform::{Perform, Run};
 
-use crate::support::{World, by_email, by_nothing, soon};
+use crate::support::{World, by_email, by_nothing, by_sms, soon};
 
 fn events(reminder: &ReminderLog) -> Vec<&str> {
     reminder.events.iter().map(|event| event.event.as_str()).collect()
@@ -226,4 +227,34 @@ async fn a_consent_withdrawn_at_the_last_moment_counts() {
     assert_eq!(job.perform(run, &world.services()).await.unwrap(), Outcome::Done(None));
     assert_eq!(world.outbox.messages().len(), 0);
     assert_eq!(world.log(id).await[0].status, "cancelled");
+}
+
+#[tokio::test]
+async fn a_mended_number_gets_the_reminder_that_the_wrong_one_could_not() {
+    let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+    world.sms.faults().next(1, SmsFault::InvalidNumber);
+    let pool = world.work();
+    let id = world.book("2027-01-15T14:30:00").await;
+    world.until(id, "failed").await;
+    let mut mended = by_sms();
+    mended.phone = Some(Phone::parse("06 00 00 00 02").unwrap());
+    world.reach(&mended).await;
+    world.until(id, "sent").await;
+    let statuses: Vec<_> = world.log(id).await.into_iter().map(|reminder| reminder.status).collect();
+    assert_eq!(statuses, ["sent", "failed"]);
+    assert_eq!(world.outbox.texts()[0].to, "+33600000002");
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn a_receipt_survives_a_database_that_loses_its_connections() {
+    let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
+    let id = world.book("2027-01-15T14:30:00").await;
+    let job = SendReminder { reminder_id: world.log(id).await[0].id };
+    let run = Run { tenant: Some(world.tenant), last_attempt: false };
+    // Every pooled connection is broken by the server between two uses.
+    world.break_connections().await;
+    assert_eq!(job.perform(run, &world.services()).await.unwrap(), Outcome::Done(None));
+    world.break_connections().await;
+    assert_eq!(world.log(id).await[0].status, "sent");
 }

@@ -26,6 +26,7 @@ use permanence_workers::{
     registry::Registry,
     services::{Messaging, Services},
 };
+use sqlx::Connection;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -160,6 +161,19 @@ impl World {
             }
         };
         soon("idle", condition).await;
+    }
+
+    /// Ends every connection of the application from the server's side, as a restart does.
+    pub(crate) async fn break_connections(&self) {
+        let mut owner =
+            sqlx::PgConnection::connect_with(&self.database.owner_options()).await.expect("the owner");
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+             WHERE usename = 'permanence_login' AND datname = current_database()",
+        )
+        .execute(&mut owner)
+        .await
+        .expect("terminated");
     }
 
     pub(crate) fn messaging(&self) -> MessagingConfig {

@@ -11,8 +11,8 @@ use crate::{
     audit,
     config::Secret,
     crypto::{self, PasswordCheck},
-    db::{SystemTx, TenantTx},
-    error::{Error, Invalid, Result},
+    db::{Actor, Db, SystemTx, TenantTx},
+    error::{Error, Invalid, Problem, Result},
     field::Language,
     ids::{InvitationId, TenantId, UserId},
 };
@@ -27,7 +27,8 @@ pub struct AcceptInvitation {
     #[schema(value_type = String)]
     pub token: Secret,
     /// The password: chosen now, or the present one of a person who works with another tenant already.
-    pub password: Password,
+    #[schema(value_type = String, format = Password)]
+    pub password: Secret,
 }
 
 /// What an invitation's mail says.
@@ -81,6 +82,15 @@ pub(super) async fn create(tx: &mut TenantTx, user: UserId) -> Result<Invitation
 /// Sends a member a new invitation; the earlier ones end.
 pub async fn resend_invitation(tx: &mut TenantTx, user: UserId) -> Result<()> {
     let member = super::get_member(tx, user).await?;
+    // The membership is the lock, and comes first wherever both are touched: of two at once the second sees the first's
+    // invitation and ends it.
+    sqlx::query!(
+        "SELECT user_id FROM memberships WHERE tenant_id = $1 AND user_id = $2 FOR UPDATE",
+        tx.tenant().0,
+        user.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     if member.accepted_at.is_some() {
         return Err(Error::conflict("already_accepted", "this member has accepted the invitation"));
     }
@@ -175,11 +185,19 @@ pub async fn accept_invitation(
 ) -> Result<UserId> {
     let hash = tokens.hashes.invitation(answer.token.expose())?;
     let now = tx.now();
-    // Locked: of two answers at once the second finds the invitation accepted.
+    // The membership is locked first, as by whoever removes it: of two answers at once the second finds the invitation
+    // accepted.
+    sqlx::query!(
+        "SELECT m.user_id FROM memberships m JOIN invitations i ON i.tenant_id = m.tenant_id AND i.user_id = m.user_id
+         WHERE i.token_hash = $1 FOR UPDATE OF m",
+        hash
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     let row = sqlx::query!(
         r#"SELECT i.tenant_id, i.id, i.user_id, u.password_hash
            FROM invitations i JOIN users u ON u.id = i.user_id
-           WHERE i.token_hash = $1 AND i.expires_at > $2 AND i.status <> 'accepted' FOR UPDATE"#,
+           WHERE i.token_hash = $1 AND i.expires_at > $2 AND i.status <> 'accepted' FOR UPDATE OF u, i"#,
         hash,
         now
     )
@@ -188,9 +206,13 @@ pub async fn accept_invitation(
     .ok_or_else(|| Error::invalid("token", "invalid_token", "the token of an open invitation"))?;
     let user = UserId(row.user_id);
     match row.password_hash {
-        None => set_password(tx, user, answer.password.secret()).await?,
+        None => {
+            let chosen = Password::parse(answer.password.expose())
+                .map_err(|problem| Invalid(vec![Problem { field: "password".to_owned(), ..problem }]))?;
+            set_password(tx, user, chosen.secret()).await?;
+        }
         Some(known) => {
-            if crypto::check_password(answer.password.secret(), Some(known)).await? == PasswordCheck::Wrong {
+            if crypto::check_password(answer.password.clone(), Some(known)).await? == PasswordCheck::Wrong {
                 return Err(Error::Unauthenticated("wrong_credentials"));
             }
         }
@@ -213,6 +235,13 @@ pub async fn accept_invitation(
     let tenant = Some(TenantId(row.tenant_id));
     audit::record_system(tx, tenant, "user.accept_invitation", "user", Some(user.0)).await?;
     Ok(user)
+}
+
+/// Notes that an open invitation was answered with a wrong password, in a transaction of its own.
+pub async fn refuse_acceptance(db: &Db, actor: Actor) -> Result<()> {
+    let mut tx = db.system(actor).await?;
+    audit::record_system(&mut tx, None, "user.accept_refused", "invitation", None).await?;
+    tx.commit().await
 }
 
 async fn set_password(tx: &mut SystemTx, user: UserId, password: Secret) -> Result<()> {

@@ -17,5 +17,6 @@ pub struct SendInvitation {
 impl Job for SendInvitation {
     const KIND: &'static str = "identity.send_invitation";
     const QUEUE: &'static str = "reminders";
-    const TIMEOUT: Duration = Duration::from_mins(3);
+    // Longer than the longest talk with a mail server, step by step: a run cut short would leave its fate unknown.
+    const TIMEOUT: Duration = Duration::from_mins(6);
 }

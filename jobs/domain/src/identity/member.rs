@@ -64,28 +64,16 @@ pub async fn invite(tx: &mut TenantTx, new: &NewMember) -> Result<Member> {
         return Err(Error::invalid("role", "wrong_role", format!("a role that exists in a {kind}")));
     }
     let user = sqlx::query_scalar!(
-        r#"SELECT ensure_user($1, $2, $3) AS "id!""#,
-        UserId::random().0,
+        "SELECT invite_member($1, $2, $3, $4)",
         new.email.as_str(),
+        new.role as Role,
+        new.full_name.as_str(),
         now
     )
     .fetch_one(tx.conn())
-    .await
-    .map(UserId)?;
-    let joined = sqlx::query!(
-        "INSERT INTO memberships (tenant_id, user_id, role, full_name, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT DO NOTHING",
-        tenant.0,
-        user.0,
-        new.role as Role,
-        new.full_name.as_str(),
-        now,
-    )
-    .execute(tx.conn())
-    .await?;
-    if joined.rows_affected() == 0 {
-        return Err(Error::conflict("already_member", "this address belongs to a member already"));
-    }
+    .await?
+    .map(UserId)
+    .ok_or_else(|| Error::conflict("already_member", "this address belongs to a member already"))?;
     invitation::create(tx, user).await?;
     audit::record(tx, "user.invite", "user", user.0).await?;
     get_member(tx, user).await

@@ -14,7 +14,7 @@ mod token;
 pub use authenticate::{SignIn, authenticate};
 pub use invitation::{
     AcceptInvitation, InvitationDraft, InvitationStart, accept_invitation, begin_invitation, end_invitation,
-    resend_invitation,
+    refuse_acceptance, resend_invitation,
 };
 pub use member::{
     ChangeRole, Member, NewMember, change_role, get_member, invite, list_members, remove_member,
@@ -22,8 +22,8 @@ pub use member::{
 pub use password::Password;
 pub use role::{Role, Scope};
 pub use session::{
-    Authorized, Refresh, RefreshRequest, Renewal, SignedIn, Tenancy, authorize, close_reused, logout,
-    open_session, refresh,
+    Authorized, PARALLEL_TABS, Refresh, RefreshRequest, Renewal, SignedIn, Tenancy, authorize, close_reused,
+    logout, open_session, refresh,
 };
 pub use tenant::{NewTenant, add_member, create_tenant, find_tenant};
 pub use token::{Claims, Permission, Permissions, TokenHashes, Tokens};

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Within this time an old refresh token is taken for a second tab's, not for a thief's.
-const PARALLEL_TABS: Duration = Duration::seconds(10);
+pub const PARALLEL_TABS: Duration = Duration::seconds(10);
 
 /// One of the tenants a user may work in.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{Role, Scope};
 use crate::{
@@ -120,6 +121,11 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// Takes the keys of the configuration; fails without a signing key.
     pub fn new(config: &AuthConfig) -> Result<Self> {
+        let mut kids: Vec<_> = config.access_keys.iter().map(|key| &key.kid).collect();
+        kids.sort_unstable();
+        if kids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Error::internal("two keys of JWT_ACCESS_KEYS have the same kid"));
+        }
         let first = config.access_keys.first().ok_or_else(|| Error::internal("no signing key"))?;
         Ok(Self {
             signing: (first.kid.clone(), EncodingKey::from_secret(first.secret.expose().as_bytes())),
@@ -142,6 +148,14 @@ impl Tokens {
         claims.exp = (now + self.access_ttl).timestamp();
         let header = Header { kid: Some(self.signing.0.clone()), ..Header::new(Algorithm::HS256) };
         encode(&header, &claims, &self.signing.1).map_err(Error::internal)
+    }
+
+    /// A number for whoever holds a token, from which the token cannot be told.
+    pub fn holder(&self, token: &Secret) -> Result<Uuid> {
+        let hash = crypto::mac(self.hashes.0.expose().as_bytes(), &[b"holder", token.expose().as_bytes()])?;
+        hash.first_chunk()
+            .map(|bytes| Uuid::from_bytes(*bytes))
+            .ok_or_else(|| Error::internal("a hash is short"))
     }
 
     /// Reads an access token that is whole, ours and not expired.

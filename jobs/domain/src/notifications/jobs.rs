@@ -17,7 +17,8 @@ pub struct SendReminder {
 impl Job for SendReminder {
     const KIND: &'static str = "notifications.send_reminder";
     const QUEUE: &'static str = "reminders";
-    const TIMEOUT: Duration = Duration::from_mins(3);
+    // Longer than the longest talk with a mail server, step by step: a run cut short would leave its fate unknown.
+    const TIMEOUT: Duration = Duration::from_mins(6);
     // A mail server that is away for the day is tried again until the reminder is of no use.
     const MAX_ATTEMPTS: i16 = 100;
     const BACKOFF: Backoff = Backoff::exponential(Duration::from_secs(10), Duration::from_mins(20));

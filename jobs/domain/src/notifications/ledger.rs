@@ -54,7 +54,7 @@ pub async fn reminders_of(tx: &mut TenantTx, appointment: AppointmentId) -> Resu
                   e.at, e.event, e.code, e.provider, e.message_id
            FROM reminders r JOIN reminder_events e ON e.tenant_id = r.tenant_id AND e.reminder_id = r.id
            WHERE r.tenant_id = $1 AND r.appointment_id = $2
-           ORDER BY r.appointment_sequence DESC, r.created_at DESC, r.id, e.id"#,
+           ORDER BY r.appointment_sequence DESC, r.job_id DESC, r.id, e.id"#,
         tenant.0,
         appointment.0,
     )

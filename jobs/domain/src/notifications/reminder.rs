@@ -118,7 +118,8 @@ pub async fn plan_reminder(tx: &mut TenantTx, appointment: AppointmentId) -> Res
          WHERE a.tenant_id = $1 AND a.id = $2 AND a.status = 'scheduled'
            AND NOT EXISTS (SELECT 1 FROM reminders r
                            WHERE r.tenant_id = a.tenant_id AND r.appointment_id = a.id
-                             AND r.appointment_sequence = a.sequence AND r.status <> 'cancelled')",
+                             AND r.appointment_sequence = a.sequence
+                             AND r.status NOT IN ('cancelled', 'failed'))",
         tenant.0,
         appointment.0,
     )

@@ -14,6 +14,7 @@ use crate::{
     ids::PatientId,
     notifications,
     page::{Count, Page, PageQuery},
+    scheduling::practice_zone,
 };
 
 /// What the patient agreed to.
@@ -51,8 +52,7 @@ pub struct NewPatient {
     #[deserr(default)]
     #[schema(default = "fr")]
     pub language: Language,
-    /// What the patient agreed to.
-    #[deserr(default)]
+    /// What the patient agreed to: always said, so that nobody agrees or withdraws by an omission.
     pub consents: Consents,
 }
 
@@ -159,9 +159,15 @@ impl NewPatient {
     }
 }
 
+/// The day it is where the practice is.
+async fn today(tx: &mut TenantTx) -> Result<NaiveDate> {
+    let zone = practice_zone(tx).await?;
+    Ok(tx.now().with_timezone(&zone).date_naive())
+}
+
 /// Registers a patient.
 pub async fn register(tx: &mut TenantTx, new: &NewPatient) -> Result<Patient> {
-    new.check(tx.now().date_naive())?;
+    new.check(today(tx).await?)?;
     let (tenant, now) = (tx.tenant(), tx.now());
     let id = PatientId::new(now);
     sqlx::query!(
@@ -257,7 +263,7 @@ async fn find(
 
 /// Replaces what is known of a patient; coming reminders follow the new address, number and consents at once.
 pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPatient) -> Result<Patient> {
-    new.check(tx.now().date_naive())?;
+    new.check(today(tx).await?)?;
     let before = get(tx, id).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     let changed = sqlx::query!(

@@ -133,6 +133,9 @@ pub async fn conflicts(tx: &mut TenantTx, query: &ConflictQuery) -> Result<Confl
         problems
             .push(Problem::new("ends_at", "wrong_length", "an end after the begin").read(to.to_rfc3339()));
     }
+    if (query.practitioner_id, query.room_id, query.patient_id) == (None, None, None) {
+        problems.push(Problem::new("practitioner_id", "missing", "a practitioner, a room or a patient"));
+    }
     problems.finish()?;
     let rows = select_appointments!(
         "tenant_id = $1 AND status = 'scheduled'

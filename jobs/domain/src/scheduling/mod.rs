@@ -13,4 +13,5 @@ pub use appointment::{
     reschedule,
 };
 pub use room::{NewRoom, Room, add_room, delete_room, get_room, list_rooms, update_room};
+pub(crate) use zone::practice_zone;
 pub use zone::{day_bounds, resolve};

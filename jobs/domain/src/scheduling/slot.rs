@@ -8,6 +8,7 @@ use crate::error::{Error, Problem, Problems, Result};
 
 const SHORTEST: Duration = Duration::minutes(5);
 const LONGEST: Duration = Duration::hours(12);
+const FARTHEST: Duration = Duration::days(5 * 366);
 
 /// A request whose times are resolved in the practice's zone.
 pub(super) struct Slot {
@@ -29,6 +30,9 @@ impl Slot {
             if length < SHORTEST || length > LONGEST {
                 let expected = "an end 5 minutes to 12 hours after the begin";
                 problems.push(Problem::new("ends_at", "wrong_length", expected).read(ends_at.to_rfc3339()));
+            } else if starts_at > now + FARTHEST {
+                let expected = "a time within five years";
+                problems.push(Problem::new("starts_at", "too_far", expected).read(starts_at.to_rfc3339()));
             } else if ends_at <= now {
                 let expected = "a time that is not past";
                 problems.push(Problem::new("starts_at", "past_time", expected).read(starts_at.to_rfc3339()));

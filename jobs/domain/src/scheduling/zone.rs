@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The practice's zone.
-pub(super) async fn practice_zone(tx: &mut TenantTx) -> Result<Tz> {
+pub(crate) async fn practice_zone(tx: &mut TenantTx) -> Result<Tz> {
     let name = sqlx::query_scalar!("SELECT time_zone FROM tenants WHERE id = $1", tx.tenant().0)
         .fetch_one(tx.conn())
         .await?;

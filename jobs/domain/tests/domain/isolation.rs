@@ -360,3 +360,27 @@ async fn a_password_hash_is_out_of_a_tenants_reach() {
         tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_identity_is_not_brought_in_by_its_number() {
+    let two = two().await;
+    let mut all = two.db.system(Actor::JOB).await.unwrap();
+    let theirs: Uuid = sqlx::query_scalar("SELECT user_id FROM memberships WHERE tenant_id = $1")
+        .bind(two.other.0)
+        .fetch_one(all.conn())
+        .await
+        .unwrap();
+    all.rollback().await.unwrap();
+    let refused = async |statement: &'static str| {
+        let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
+        let error = sqlx::query(statement).bind(two.own.0).bind(theirs).execute(tx.conn()).await.unwrap_err();
+        error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned())
+    };
+    let insert = "INSERT INTO memberships (tenant_id, user_id, role, full_name, created_at, accepted_at)
+                  VALUES ($1, $2, 'admin', 'x', now(), now())";
+    assert_eq!(refused(insert).await.as_deref(), Some("42501"));
+    let steal = "UPDATE memberships SET user_id = $2 WHERE tenant_id = $1";
+    assert_eq!(refused(steal).await.as_deref(), Some("42501"));
+    let user = "INSERT INTO users (id, email, created_at) VALUES ($2, $1::text, now())";
+    assert_eq!(refused(user).await.as_deref(), Some("42501"));
+}
