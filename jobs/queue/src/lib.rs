@@ -21,6 +21,8 @@ mod enqueue;
 mod error;
 mod job;
 mod maintain;
+#[cfg(test)]
+mod model;
 mod outcome;
 mod processes;
 mod progress;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::server::{Database, Noop, Server, per_second};
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// The backlog is topped up to this, so that the workers never idle.
 const BACKLOG: usize = 20_000;
 
