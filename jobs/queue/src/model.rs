@@ -1,7 +1,5 @@
 //! The queue against an oracle in memory: whatever is done in whatever order, both must agree on every job.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::{collections::BTreeMap, time::Duration};
 
 use permanence_embedded::testing::TestDatabase;
@@ -188,7 +186,7 @@ impl Run {
             }
             Op::Claim(wanted) => self.claim(*wanted).await,
             Op::End { run, how } => {
-                if let Some((lease, _)) = self.pick(run) {
+                if let Some((lease, _)) = self.pick(*run) {
                     assert_eq!(self.end(lease, *how).await, 1, "a current lease ends its run");
                     self.oracle.get_mut(&lease.job.0).unwrap().end(*how, self.seconds);
                     self.ended.push(lease);
@@ -263,7 +261,7 @@ impl Run {
         }
     }
 
-    fn pick(&mut self, run: &prop::sample::Index) -> Option<(Lease, usize)> {
+    fn pick(&mut self, run: prop::sample::Index) -> Option<(Lease, usize)> {
         (!self.running.is_empty()).then(|| self.running.swap_remove(run.index(self.running.len())))
     }
 

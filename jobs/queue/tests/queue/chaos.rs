@@ -177,7 +177,7 @@ async fn no_job_is_lost_and_no_effect_happens_twice() {
         drop(conn);
         act(&server, &mut workers, number, &mut random).await;
     }
-    let patience = Duration::from_secs(60) + Duration::from_millis(20) * u32::try_from(jobs).unwrap();
+    let patience = Duration::from_mins(1) + Duration::from_millis(20) * u32::try_from(jobs).unwrap();
     let peace = tokio::time::timeout(patience, async {
         while count(&server.owner, "SELECT count(*) FROM queue.jobs").await > 0 {
             for worker in &mut workers {
