@@ -9,7 +9,7 @@ use sqlx::{PgPool, migrate::Migrator, postgres::PgPoolOptions, types::Uuid};
 
 use crate::{
     Backoff, Claimed, Failure, Job, JobId, Lease, NewJob, Outcome, cancel,
-    claim::{Claimant, claim},
+    claim::{Claimant, TOP, claim},
     clock::{Clock, SimulatedClock},
     enqueue, pause, processes,
     promote::promote,
@@ -210,7 +210,7 @@ impl Run {
                 self.seconds += seconds;
             }
             Op::Promote => {
-                promote(&self.pool, &self.clock, QUEUE).await.unwrap();
+                promote(&self.pool, &self.clock, QUEUE, true).await.unwrap();
                 for job in self.oracle.values_mut() {
                     if matches!(job.state, "scheduled" | "retryable") && job.due <= self.seconds {
                         job.state = "available";
@@ -240,7 +240,7 @@ impl Run {
         self.claims += 1;
         let claims = wanted.iter().zip(&self.processes).map(|(limit, process)| {
             let by = Claimant { queue: QUEUE, process: *process, number: self.claims };
-            claim(&self.pool, &self.clock, by, i64::from(*limit))
+            claim(&self.pool, &self.clock, by, TOP, i64::from(*limit))
         });
         let claimed: Vec<Vec<Claimed>> =
             futures::future::join_all(claims).await.into_iter().map(Result::unwrap).collect();
