@@ -22,6 +22,8 @@ mod error;
 mod inspect;
 mod job;
 mod maintain;
+#[cfg(test)]
+mod model;
 mod outcome;
 mod processes;
 mod progress;

@@ -38,17 +38,20 @@ pub(crate) async fn end(executor: impl PgExecutor<'_>, process: Uuid) -> Result<
     Ok(())
 }
 
-/// The jobs this process runs that someone wants cancelled.
+/// Those of the jobs this process runs that someone wants cancelled.
 pub(crate) async fn cancel_requests(
     conn: &mut PgConnection,
     queue: &str,
     process: Uuid,
+    running: &[i64],
 ) -> Result<Vec<(JobId, i32)>, Error> {
     let rows = sqlx::query!(
         r#"SELECT id, lease AS "lease!" FROM queue.jobs
-           WHERE queue = $1 AND state = 'running' AND process_id = $2 AND cancel_requested_at IS NOT NULL"#,
+           WHERE queue = $1 AND id = ANY ($3) AND state = 'running' AND process_id = $2
+             AND cancel_requested_at IS NOT NULL"#,
         queue,
         process,
+        running,
     )
     .fetch_all(conn)
     .await?;

@@ -22,11 +22,13 @@ pub(crate) struct Look {
     pub(crate) next_due: Option<Duration>,
 }
 
-/// Makes due jobs of a queue available, and says what there is to do and when to look again.
+/// Makes due jobs of a queue available, and says when to look again; and, if it is to `probe`, whether there is
+/// anything to claim.
 pub(crate) async fn promote(
     executor: impl PgExecutor<'_>,
     clock: &dyn Clock,
     queue: &str,
+    probe: bool,
 ) -> Result<Look, Error> {
     // Three things keep each part on its index, however many jobs are scheduled: `moment` is asked for as a scalar,
     // which an index condition can use and a volatile call cannot; ORDER BY names the index's first column too, for
@@ -62,7 +64,9 @@ pub(crate) async fn promote(
            SELECT (SELECT count(*) FROM promoted) AS "promoted!",
                   (SELECT paused_at IS NULL FROM queue.queues WHERE name = $1)
                   AND COALESCE((SELECT true FROM promoted LIMIT 1),
-                               CASE WHEN (SELECT lanes FROM queue.queues WHERE name = $1) THEN
+                               CASE WHEN NOT $4 THEN
+                                   NULL
+                               WHEN (SELECT lanes FROM queue.queues WHERE name = $1) THEN
                                    (SELECT true FROM queue.jobs WHERE queue = $1 AND state = 'available'
                                     ORDER BY COALESCE(rate_key, ''),
                                              COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) LIMIT 1)
@@ -76,6 +80,7 @@ pub(crate) async fn promote(
         queue,
         clock.simulated(),
         BATCH,
+        probe,
     )
     .fetch_one(executor)
     .await?;

@@ -132,11 +132,18 @@ impl Row {
     }
 }
 
-/// Claims up to `limit` jobs of a plain queue, in the order they should run.
+/// A place in the order in which a plain queue's jobs are claimed: by priority, then by id.
+pub(crate) type Place = (i16, i64);
+
+/// The place before all others.
+pub(crate) const TOP: Place = (i16::MIN, i64::MIN);
+
+/// Claims up to `limit` jobs of a plain queue that come after a place, in the order they should run.
 pub(crate) async fn claim(
     executor: impl PgExecutor<'_>,
     clock: &dyn Clock,
     by: Claimant,
+    after: Place,
     limit: i64,
 ) -> Result<Vec<Claimed>, Error> {
     // The literal state lets the partial index serve; locking in a CTE of its own keeps LIMIT exact under SKIP
@@ -146,7 +153,7 @@ pub(crate) async fn claim(
         Row,
         r#"WITH next AS MATERIALIZED (
                SELECT id FROM queue.jobs
-               WHERE queue = $1 AND state = 'available'
+               WHERE queue = $1 AND state = 'available' AND (priority, id) > ($6::smallint, $7::bigint)
                  AND (SELECT paused_at IS NULL AND NOT lanes FROM queue.queues WHERE name = $1)
                  AND (SELECT ended_at IS NULL FROM queue.processes WHERE id = $3)
                ORDER BY priority, id
@@ -165,6 +172,8 @@ pub(crate) async fn claim(
         by.process,
         by.number,
         limit,
+        after.0,
+        after.1,
     )
     .fetch_all(executor)
     .await?;

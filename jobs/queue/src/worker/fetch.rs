@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Config, hold::Hold};
 use crate::{
-    Error,
-    claim::{self, Claimant},
+    Claimed, Error,
+    claim::{self, Claimant, Place, TOP},
     promote,
 };
 
@@ -25,6 +25,10 @@ const AHEAD: Duration = Duration::from_millis(100);
 const MOST_AHEAD: usize = 1000;
 /// How long a job that was claimed ahead waits for a slot before other processes may have it.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// A claim that takes this long wades through entries of jobs that are gone but cannot be cleaned up yet, because
+/// some transaction is held open. Those that follow start where it stopped, for `REST` times as long as it took.
+const SLOW_CLAIM: Duration = Duration::from_millis(20);
+const REST: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -38,6 +42,9 @@ pub(super) struct Fetcher {
     hungry: bool,
     /// The queue's claims go by lanes.
     lanes: bool,
+    /// Where the last claim stopped, and until when the next ones start there.
+    reached: Place,
+    until: Instant,
     poll: Duration,
     next_look: Instant,
     claims: i32,
@@ -58,6 +65,8 @@ impl Fetcher {
             time,
             hungry: true,
             lanes: false,
+            reached: TOP,
+            until: Instant::now(),
             poll: fastest,
             next_look: Instant::now(),
             claims: 0,
@@ -126,11 +135,12 @@ impl Fetcher {
         if self.hold.stalled(LONGEST_WAIT) {
             self.hold.hand_back_stalled(LONGEST_WAIT);
         }
-        let look = promote::promote(&self.pool, &*self.config.clock, self.config.queue).await?;
+        // Who knows that there is work need not look for it.
+        let look = promote::promote(&self.pool, &*self.config.clock, self.config.queue, !self.hungry).await?;
         if look.promoted >= promote::BATCH {
             self.next_look = Instant::now();
         } else {
-            self.poll = if look.available {
+            self.poll = if self.hungry || look.available {
                 self.config.poll_fastest
             } else {
                 (self.poll * 2).min(self.config.poll_slowest)
@@ -149,10 +159,12 @@ impl Fetcher {
         let (queue, clock) = (self.config.queue, &*self.config.clock);
         let by = Claimant { queue, process: self.hold.process(), number: self.claims };
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
+        let begun = Instant::now();
+        let after = if begun < self.until { self.reached } else { TOP };
         let claimed = if self.lanes {
             claim::claim_in_lanes(&self.pool, clock, by, wanted).await
         } else {
-            claim::claim(&self.pool, clock, by, wanted).await
+            claim::claim(&self.pool, clock, by, after, wanted).await
         };
         let jobs = match claimed {
             Ok(jobs) => jobs,
@@ -163,6 +175,7 @@ impl Fetcher {
             }
         };
         self.hungry = jobs.len() == limit;
+        self.remember(begun, after, jobs.last());
         if !jobs.is_empty() {
             self.poll = self.config.poll_fastest;
             for job in &jobs {
@@ -172,6 +185,23 @@ impl Fetcher {
             self.hold.push(jobs);
         }
         Ok(())
+    }
+
+    /// Decides where the next claim starts. Jobs that come before that place wait the longer for it, which is at most
+    /// `REST` times what one slow claim took.
+    fn remember(&mut self, begun: Instant, after: Place, last: Option<&Claimed>) {
+        let took = begun.elapsed();
+        if after == TOP && took >= SLOW_CLAIM {
+            self.until = Instant::now() + took * REST;
+        }
+        if let Some(last) = last {
+            self.reached = (last.priority, last.id.0);
+        } else if after == TOP {
+            self.reached = TOP;
+        } else {
+            // Nothing further on; only a look from the top, which is dear now, finds out more.
+            self.next_look = self.next_look.max(self.until);
+        }
     }
 
     async fn undo_doubtful(&mut self) -> Result<(), Error> {

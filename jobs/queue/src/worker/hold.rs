@@ -103,6 +103,11 @@ impl Hold {
         self.open.load(Ordering::SeqCst)
     }
 
+    /// The jobs whose handlers run.
+    pub(super) fn running(&self) -> Vec<i64> {
+        lock(&self.running).keys().map(|(job, _)| job.0).collect()
+    }
+
     pub(super) fn nothing_ready(&self) -> bool {
         lock(&self.ready).is_empty()
     }

@@ -104,8 +104,10 @@ impl Heart {
             batch::finish(connection, &*self.config.clock, None).await?;
             self.next_net = Instant::now() + self.config.heartbeat * 5;
         }
-        if self.hold.open() > 0 {
-            let requests = processes::cancel_requests(connection, queue, self.hold.process()).await?;
+        let running = self.hold.running();
+        if !running.is_empty() {
+            let requests =
+                processes::cancel_requests(connection, queue, self.hold.process(), &running).await?;
             self.hold.cancel(&requests);
         }
         Ok(())

@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// How long a condition may take to become true; only a broken test takes that long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// A migrated database of the test's own.
 pub(crate) struct TestDb {
