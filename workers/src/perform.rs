@@ -43,7 +43,7 @@ pub trait Perform: Job {
 }
 
 /// How long a fact is held in hand while the database is away, before it is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Writes down a fact that would be lost otherwise, such as a provider's answer: a database that is away for a moment
 /// is waited for.

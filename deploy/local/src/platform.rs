@@ -50,9 +50,10 @@ struct Config {
 
 /// Where a person on this machine finds an address that is listened on.
 fn reachable(address: SocketAddr) -> String {
-    match address.ip().is_unspecified() {
-        true => format!("http://127.0.0.1:{}", address.port()),
-        false => format!("http://{address}"),
+    if address.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", address.port())
+    } else {
+        format!("http://{address}")
     }
 }
 

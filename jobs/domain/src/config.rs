@@ -171,7 +171,7 @@ pub fn parsed<T: FromStr>(text: &str) -> Option<T> {
 }
 
 /// No duration of ours is longer than a year.
-const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+const LONGEST: Duration = Duration::from_hours(8784);
 
 /// Reads a duration from a second to a year as a count with a unit: `1500ms`, `30s`, `15m`, `12h`, `7d`.
 pub fn duration(text: &str) -> Option<Duration> {

@@ -21,7 +21,7 @@ use crate::{
 
 /// A provider that asks to be left alone is, within reason: neither at once nor beyond the reminder's use.
 const SHORTEST_WAIT: Duration = Duration::from_secs(10);
-const LONGEST_WAIT: Duration = Duration::from_secs(20 * 60);
+const LONGEST_WAIT: Duration = Duration::from_mins(20);
 
 impl Perform for SendReminder {
     async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {

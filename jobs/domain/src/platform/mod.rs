@@ -16,7 +16,7 @@ pub struct MaintainQueue {}
 impl Job for MaintainQueue {
     const KIND: &'static str = "platform.maintain_queue";
     const QUEUE: &'static str = "privacy";
-    const TIMEOUT: Duration = Duration::from_secs(600);
+    const TIMEOUT: Duration = Duration::from_mins(10);
 }
 
 impl Job for PurgeAnswers {

@@ -374,7 +374,7 @@ async fn an_identity_is_not_brought_in_by_its_number() {
     let refused = async |statement: &'static str| {
         let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
         let error = sqlx::query(statement).bind(two.own.0).bind(theirs).execute(tx.conn()).await.unwrap_err();
-        error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned())
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
     };
     let insert = "INSERT INTO memberships (tenant_id, user_id, role, full_name, created_at, accepted_at)
                   VALUES ($1, $2, 'admin', 'x', now(), now())";

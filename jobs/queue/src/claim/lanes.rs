@@ -34,6 +34,7 @@ pub(crate) async fn claim_in_lanes(
     Ok(rows.into_iter().map(|row| row.claimed(by)).collect())
 }
 
+#[expect(clippy::too_many_lines, reason = "one statement, told whole")]
 async fn take_turns(
     conn: &mut PgConnection,
     clock: &dyn Clock,

@@ -52,6 +52,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Inserts the jobs whose key, if any, is free; the others answer `None`.
+#[expect(clippy::too_many_lines, reason = "one statement, told whole")]
 pub(super) async fn insert(
     conn: &mut PgConnection,
     clock: &dyn Clock,
