@@ -7,7 +7,6 @@ mod burn_down;
 mod enqueue;
 mod held;
 mod latency;
-mod peers;
 mod raw;
 mod server;
 
@@ -25,9 +24,6 @@ async fn main() {
     }
     if wants("burn_down") {
         burn_down::run(&server, jobs).await;
-    }
-    if wants("peers") {
-        peers::run(&server, jobs).await;
     }
     if wants("enqueue") {
         enqueue::run(&server, jobs).await;
