@@ -73,6 +73,7 @@ async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync
             jobs: job_connections(options),
             concurrency: config.concurrency,
             clock: db.clock().clone(),
+            waker: db.waker().clone(),
             listener,
             shutdown: until_terminated(),
         },
@@ -131,6 +132,8 @@ pub struct Pool {
     pub concurrency: usize,
     /// The clock by which jobs are due.
     pub clock: SharedClock,
+    /// Wakes other workers for the jobs that these ones enqueue.
+    pub waker: Waker,
     /// Hears of new jobs.
     pub listener: Listener,
     /// Ends it: no new job is claimed, those that run may finish.
@@ -142,6 +145,7 @@ pub async fn perform(pool: Pool, registry: Registry) -> Result<(), permanence_qu
     Worker::builder(pool.jobs, pool.queue)
         .concurrency(pool.concurrency)
         .clock(pool.clock)
+        .waker(pool.waker)
         .listener(pool.listener)
         .grace(GRACE)
         .run(registry, pool.shutdown)

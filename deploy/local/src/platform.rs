@@ -106,6 +106,7 @@ impl Platform {
                 jobs: process::job_connections(options.clone()),
                 concurrency: CONCURRENCY,
                 clock: clock.clone(),
+                waker: db.waker().clone(),
                 listener: bell.clone(),
                 shutdown: shutdown.clone(),
             };

@@ -72,6 +72,11 @@ impl Db {
         &self.clock
     }
 
+    /// The bell that wakes workers.
+    pub fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
     /// Begins a transaction that sees one tenant's rows.
     pub async fn tenant(&self, tenant: TenantId, actor: Actor) -> Result<TenantTx> {
         // The value is a UUID, so nothing in the text can be anything but hexadecimal digits and dashes.
