@@ -77,9 +77,15 @@ pub(crate) enum CommonErrors {
     /// Fields break rules, or the idempotency key belongs to another request.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(ProblemBody),
+    /// A defect on our side.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(ProblemBody),
     /// Something that the platform needs is away; try again.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemBody),
+    /// It took too long, and it is not known whether it was kept.
+    #[response(status = 504, content_type = "application/problem+json")]
+    Timeout(ProblemBody),
 }
 
 fn problem(status: StatusCode, code: &'static str, detail: impl Into<String>) -> ProblemBody {

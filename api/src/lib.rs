@@ -22,5 +22,5 @@ mod users;
 
 pub use docs::openapi;
 pub use router::router;
-pub use serve::{ServeError, bind, serve};
+pub use serve::{ServeError, bind, serve, serve_draining};
 pub use state::App;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, StatusCode, request::Parts},
+    http::{HeaderValue, Method, StatusCode, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -29,11 +29,28 @@ impl RequestId {
 }
 
 /// A request that takes longer is given up, and its transaction with it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 fn too_slow() -> ApiError {
-    let detail = "the request took too long and nothing of it was kept: try again shortly".to_owned();
+    let detail =
+        "the request took too long, and it is not known whether it was kept: repeat it with the same \
+                  Idempotency-Key"
+            .to_owned();
     ApiError::Http(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)
+}
+
+/// The method as a metric's label: a caller may make up methods, and each label is kept for ever.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// Gives the request its id, logs and counts its answer, and writes the body of errors.
@@ -46,15 +63,15 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", request_id = %id, %method, route);
+    let method = label(request.method());
+    let span = tracing::info_span!("request", request_id = %id, method, route);
     let started = Instant::now();
     let answered = tokio::time::timeout(PATIENCE, next.run(request).instrument(span.clone())).await;
     let response = answered.unwrap_or_else(|_| too_slow().into_response());
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
     span.in_scope(|| tracing::info!(status, ms = elapsed.as_secs_f64() * 1_000.0, "answered"));
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+    let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::histogram!("permanence_http_request_seconds", &labels).record(elapsed.as_secs_f64());
     let mut response = with_request_id(response, id);
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {

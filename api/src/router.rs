@@ -21,7 +21,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, auth, docs,
     error::{ApiError, unknown_method, unknown_route},
-    extract::MAX_BODY,
     health, jobs, observe, pages, patients, practitioners, queues, rooms,
     state::App,
     users,
@@ -85,7 +84,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
 
 /// The whole service.
 pub fn router(app: App) -> Router {
-    let (routes, openapi) = api().split_for_parts();
+    let (routes, mut openapi) = api().split_for_parts();
+    docs::complete(&mut openapi);
     let no_store = header_layer(header::CACHE_CONTROL, "no-store");
     routes
         .route("/metrics", get(health::metrics))
@@ -94,7 +94,6 @@ pub fn router(app: App) -> Router {
         .merge(pages::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
-        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         .layer(CompressionLayer::new())

@@ -1,8 +1,16 @@
 //! Listening, and ending in order: no new request, those that run are answered.
 
-use std::{future::Future, io, net::SocketAddr};
+use std::{
+    future::{Future, IntoFuture},
+    io,
+    net::SocketAddr,
+    time::Duration,
+};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
+
+/// How long running requests get to end; no request is worked on for longer.
+const DRAIN: Duration = crate::observe::PATIENCE;
 
 /// Why the API does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +36,40 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     })
 }
 
-/// Serves until `shutdown` completes and the running requests are answered.
+/// Serves until `shutdown` completes and the running requests are answered, 30 seconds later at the latest.
 pub async fn serve(
     listener: TcpListener,
     routes: axum::Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    axum::serve(listener, routes).with_graceful_shutdown(shutdown).await.map_err(ServeError::Serve)
+    serve_draining(listener, routes, shutdown, DRAIN).await
+}
+
+/// [`serve`] with another limit on the end: a client that never finishes its request, or never reads its answer, does
+/// not hold the process.
+pub async fn serve_draining(
+    listener: TcpListener,
+    routes: axum::Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    drain: Duration,
+) -> Result<(), ServeError> {
+    let (ending, ended) = oneshot::channel();
+    let server = axum::serve(listener, routes).with_graceful_shutdown(async move {
+        shutdown.await;
+        // Nobody hears it when the server has stopped already.
+        let _ = ending.send(());
+    });
+    let overdue = async {
+        match ended.await {
+            Ok(()) => tokio::time::sleep(drain).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        stopped = server.into_future() => stopped.map_err(ServeError::Serve),
+        () = overdue => {
+            tracing::warn!(seconds = drain.as_secs_f64(), "requests still ran at the end and were given up");
+            Ok(())
+        }
+    }
 }

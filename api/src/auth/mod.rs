@@ -11,13 +11,13 @@ use utoipa::ToSchema;
 
 use crate::{
     error::{CommonErrors, Result},
-    extract::{Caller, Public},
+    extract::{Caller, Empty, Idempotent, Public},
     state::App,
 };
 
 /// Sign in with email and password.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = SignIn,
-    responses((status = 200, body = SignedIn), CommonErrors))]
+    params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = SignedIn), CommonErrors))]
 pub(crate) async fn login(State(app): State<App>, mut request: Public<SignIn>) -> Result<Response> {
     let SignIn { email, password, tenant_id } = &request.body;
     let tenant_id = *tenant_id;
@@ -29,7 +29,7 @@ pub(crate) async fn login(State(app): State<App>, mut request: Public<SignIn>) -
 
 /// Renew a session; the refresh token is used up by it and a new one given.
 #[utoipa::path(post, path = "/auth/refresh", tag = "auth", request_body = RefreshRequest,
-    responses((status = 200, body = SignedIn), CommonErrors))]
+    params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = SignedIn), CommonErrors))]
 pub(crate) async fn refresh(State(app): State<App>, mut request: Public<RefreshRequest>) -> Result<Response> {
     // Not longer than two tabs may share a token: an older answer holds tokens that are used up.
     let holder = app.tokens.holder(&request.body.refresh_token)?;
@@ -57,7 +57,7 @@ pub(crate) struct Accepted {
 /// Accept an invitation with the token of its mail: a new user chooses a password, one who works elsewhere already
 /// gives theirs.
 #[utoipa::path(post, path = "/auth/accept-invitation", tag = "auth", request_body = AcceptInvitation,
-    responses((status = 200, body = Accepted), CommonErrors))]
+    params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = Accepted), CommonErrors))]
 pub(crate) async fn accept_invitation(
     State(app): State<App>,
     mut request: Public<AcceptInvitation>,
@@ -75,10 +75,14 @@ pub(crate) async fn accept_invitation(
     request.answer(&app, tx, &Accepted { user_id }).await
 }
 
-/// End the session; its tokens are worth nothing from now on.
+/// End the session; its tokens are worth nothing from now on. Twice is the same as once, with a key or without.
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", security(("bearer" = [])),
-    responses((status = 204), CommonErrors))]
-pub(crate) async fn logout(State(app): State<App>, caller: Caller) -> Result<StatusCode> {
+    params(("Idempotency-Key" = Option<String>, Header)), responses((status = 204), CommonErrors))]
+pub(crate) async fn logout(
+    State(app): State<App>,
+    caller: Caller,
+    Idempotent(Empty {}): Idempotent<Empty>,
+) -> Result<StatusCode> {
     let mut tx = app.db.tenant(caller.claims.tenant, caller.actor).await?;
     identity::logout(&mut tx, caller.claims.sid).await?;
     tx.commit().await?;

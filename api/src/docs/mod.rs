@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from the handlers, and the page that shows it without any outside server.
 
 use axum::Router;
+use permanence_domain::Problem;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -10,7 +11,11 @@ use utoipa::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{router, state::App};
+use crate::{error::ProblemBody, router, state::App};
+
+mod contract;
+
+pub(crate) use contract::complete;
 
 /// The document's frame; the paths come from the routes.
 #[derive(OpenApi)]
@@ -23,6 +28,7 @@ use crate::{router, state::App};
         license(name = "MIT OR Apache-2.0")
     ),
     modifiers(&Bearer),
+    components(schemas(ProblemBody, Problem)),
     tags(
         (name = "auth", description = "Signing in and out"),
         (name = "users", description = "Members of the tenant"),
@@ -51,7 +57,9 @@ impl Modify for Bearer {
 
 /// The OpenAPI document of the service.
 pub fn openapi() -> Document {
-    router::api().split_for_parts().1
+    let mut document = router::api().split_for_parts().1;
+    complete(&mut document);
+    document
 }
 
 /// `/docs` and `/openapi.json`.

@@ -16,11 +16,12 @@ use permanence_domain::{
     identity::Role,
     operations::JobsTx,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Caller, Permission, input};
 use crate::{
     error::{ApiError, Result},
+    respond,
     state::App,
 };
 
@@ -134,7 +135,13 @@ impl Answering {
     }
 }
 
-/// Writes a stored answer.
+/// The version that a resource carries in its body.
+#[derive(Deserialize)]
+struct Version {
+    version: i32,
+}
+
+/// Writes a stored answer; a created resource has its version as `ETag`, told again or not.
 pub(crate) fn render(answer: &StoredAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     if answer.body.is_empty() {
@@ -147,6 +154,11 @@ pub(crate) fn render(answer: &StoredAnswer) -> Response {
         answer.location.as_deref().and_then(|location| HeaderValue::from_str(location).ok())
     {
         headers.insert(header::LOCATION, location);
+    }
+    if status == StatusCode::CREATED
+        && let Ok(Version { version }) = serde_json::from_slice(&answer.body)
+    {
+        respond::tag(headers, version);
     }
     response
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     body::{Bytes, to_bytes},
-    extract::{FromRequestParts, Path as AxumPath, Request},
+    extract::{FromRequest, FromRequestParts, Path as AxumPath, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use deserr::Deserr;
@@ -10,7 +10,7 @@ use permanence_domain::{Error, Invalid, Problem};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::MAX_BODY;
+use super::{MAX_BODY, create::key};
 use crate::{
     error::{ApiError, Result},
     state::App,
@@ -51,6 +51,36 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     }
 }
 
+/// A job's number in the path.
+#[derive(Debug)]
+pub(crate) struct JobNumber(pub(crate) i64);
+
+impl FromRequestParts<App> for JobNumber {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        match AxumPath::<i64>::from_request_parts(parts, app).await {
+            Ok(AxumPath(id)) => Ok(Self(id)),
+            Err(_) => Err(Error::invalid("id", "not_a_number", "a job's number in the path").into()),
+        }
+    }
+}
+
+/// A queue's name in the path.
+#[derive(Debug)]
+pub(crate) struct QueueName(pub(crate) String);
+
+impl FromRequestParts<App> for QueueName {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        match AxumPath::<String>::from_request_parts(parts, app).await {
+            Ok(AxumPath(name)) => Ok(Self(name)),
+            Err(_) => Err(Error::NotFound("queue").into()),
+        }
+    }
+}
+
 fn bad_request(code: &'static str, detail: String) -> ApiError {
     ApiError::Http(StatusCode::BAD_REQUEST, code, detail)
 }
@@ -61,7 +91,8 @@ pub(super) async fn json_bytes(request: Request) -> Result<Bytes> {
         headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.split(';').next().unwrap_or_default().trim() == "application/json")
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
     };
     let headers = request.headers().clone();
     let bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
@@ -96,3 +127,17 @@ pub(super) fn parse<T: Deserr<Invalid>>(bytes: &[u8]) -> Result<T> {
 #[derive(Debug, Deserr)]
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub(crate) struct Empty {}
+
+/// A checked body of a request that is the same twice as once: its `Idempotency-Key` must be well formed and has
+/// nothing to do.
+#[derive(Debug)]
+pub(crate) struct Idempotent<T>(pub(crate) T);
+
+impl<T: Deserr<Invalid>> FromRequest<App> for Idempotent<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self> {
+        key(request.headers())?;
+        parse(&json_bytes(request).await?).map(Self)
+    }
+}

@@ -13,8 +13,8 @@ pub(crate) use caller::{
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
-pub(crate) use input::{Empty, Path, Query};
+pub(crate) use input::{Empty, Idempotent, JobNumber, Path, Query, QueueName};
 pub(crate) use public::Public;
 
 /// Largest body of a JSON request, bytes.
-pub(crate) const MAX_BODY: usize = 256 * 1024;
+const MAX_BODY: usize = 256 * 1024;

@@ -16,7 +16,7 @@ use permanence_domain::operations::{self, JobQuery, JobState, Jobs, JobsTx, Retr
 
 use crate::{
     error::{CommonErrors, Result},
-    extract::{Caller, Create, Empty, JobsRead, JobsWrite, Path, Permission, Query, Read},
+    extract::{Caller, Create, Empty, JobNumber, JobsRead, JobsWrite, Permission, Query, Read},
     state::App,
 };
 
@@ -36,7 +36,7 @@ pub(crate) async fn list_jobs(read: Read<JobsRead>, Query(query): Query<JobQuery
 /// One job: state, progress, attempts with their errors, output.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", security(("bearer" = [])), params(("id" = i64, Path)),
     responses((status = 200, body = JobState), CommonErrors))]
-pub(crate) async fn get_job(read: Read<JobsRead>, Path(id): Path<i64>) -> Result<Json<JobState>> {
+pub(crate) async fn get_job(read: Read<JobsRead>, JobNumber(id): JobNumber) -> Result<Json<JobState>> {
     let mut tx = JobsTx::of(read.tx, read.role).await?;
     let job = operations::get_job(&mut tx, id).await?;
     tx.commit().await?;
@@ -46,7 +46,10 @@ pub(crate) async fn get_job(read: Read<JobsRead>, Path(id): Path<i64>) -> Result
 /// Bring a discarded or cancelled job back to life, with all its attempts.
 #[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", security(("bearer" = [])),
     params(("id" = i64, Path), ("Idempotency-Key" = String, Header)), responses((status = 204), CommonErrors))]
-pub(crate) async fn retry_job(Path(id): Path<i64>, create: Create<JobsWrite, Empty>) -> Result<Response> {
+pub(crate) async fn retry_job(
+    JobNumber(id): JobNumber,
+    create: Create<JobsWrite, Empty>,
+) -> Result<Response> {
     let (tx, Empty {}, answering) = create.for_jobs().await?;
     let tx = operations::retry_job(tx, id).await?;
     answering.done(JobsTx::All(tx)).await
@@ -64,7 +67,10 @@ pub(crate) async fn retry_jobs(create: Create<JobsWrite, RetryJobs>) -> Result<R
 /// Take a waiting job back, or ask a running one to stop; what has ended stays as it is.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", security(("bearer" = [])),
     params(("id" = i64, Path), ("Idempotency-Key" = String, Header)), responses((status = 204), CommonErrors))]
-pub(crate) async fn cancel_job(Path(id): Path<i64>, create: Create<JobsWrite, Empty>) -> Result<Response> {
+pub(crate) async fn cancel_job(
+    JobNumber(id): JobNumber,
+    create: Create<JobsWrite, Empty>,
+) -> Result<Response> {
     let (mut tx, Empty {}, answering) = create.for_jobs().await?;
     operations::cancel_job(&mut tx, id).await?;
     answering.done(tx).await
@@ -73,7 +79,10 @@ pub(crate) async fn cancel_job(Path(id): Path<i64>, create: Create<JobsWrite, Em
 /// End a waiting job for good.
 #[utoipa::path(post, path = "/jobs/{id}/discard", tag = "jobs", security(("bearer" = [])),
     params(("id" = i64, Path), ("Idempotency-Key" = String, Header)), responses((status = 204), CommonErrors))]
-pub(crate) async fn discard_job(Path(id): Path<i64>, create: Create<JobsWrite, Empty>) -> Result<Response> {
+pub(crate) async fn discard_job(
+    JobNumber(id): JobNumber,
+    create: Create<JobsWrite, Empty>,
+) -> Result<Response> {
     let (mut tx, Empty {}, answering) = create.for_jobs().await?;
     operations::discard_job(&mut tx, id).await?;
     answering.done(tx).await
@@ -122,7 +131,7 @@ impl Watch {
 pub(crate) async fn watch_job(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<i64>,
+    JobNumber(id): JobNumber,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let watch = Watch { app, caller, id, told: String::new(), over: false };
     // A job that may not be seen is told as an answer, not as an empty stream.

@@ -5,7 +5,7 @@ use permanence_domain::operations::{self, JobsTx, QueueLimits, QueueState};
 
 use crate::{
     error::{CommonErrors, Result},
-    extract::{Create, Empty, Path, QueuesRead, QueuesWrite, Read},
+    extract::{Create, Empty, QueueName, QueuesRead, QueuesWrite, Read},
 };
 
 /// Every queue: its depth by state, how long the oldest job waits, its workers and limits.
@@ -22,7 +22,7 @@ pub(crate) async fn list_queues(read: Read<QueuesRead>) -> Result<Json<Vec<Queue
 #[utoipa::path(post, path = "/queues/{name}/pause", tag = "queues", security(("bearer" = [])),
     params(("name" = String, Path), ("Idempotency-Key" = String, Header)), responses((status = 204), CommonErrors))]
 pub(crate) async fn pause_queue(
-    Path(name): Path<String>,
+    QueueName(name): QueueName,
     create: Create<QueuesWrite, Empty>,
 ) -> Result<Response> {
     let (mut tx, Empty {}, answering) = create.for_platform().await?;
@@ -34,7 +34,7 @@ pub(crate) async fn pause_queue(
 #[utoipa::path(post, path = "/queues/{name}/resume", tag = "queues", security(("bearer" = [])),
     params(("name" = String, Path), ("Idempotency-Key" = String, Header)), responses((status = 204), CommonErrors))]
 pub(crate) async fn resume_queue(
-    Path(name): Path<String>,
+    QueueName(name): QueueName,
     create: Create<QueuesWrite, Empty>,
 ) -> Result<Response> {
     let (mut tx, Empty {}, answering) = create.for_platform().await?;
@@ -47,7 +47,7 @@ pub(crate) async fn resume_queue(
     request_body = QueueLimits, params(("name" = String, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 204), CommonErrors))]
 pub(crate) async fn limit_queue(
-    Path(name): Path<String>,
+    QueueName(name): QueueName,
     create: Create<QueuesWrite, QueueLimits>,
 ) -> Result<Response> {
     let (mut tx, limits, answering) = create.for_platform().await?;

@@ -24,7 +24,16 @@ async fn a_session_from_login_to_logout() {
     let token = answer.body["access_token"].as_str().unwrap().to_owned();
     let me = api.send(Method::GET, "/api/v1/auth/me", Some(&token), &[], None).await.expect(200);
     assert_eq!(me.body["email"], format!("assistant@{}", practice.domain));
-    api.send(Method::POST, "/api/v1/auth/logout", Some(&token), &[], None).await.expect(204);
+    assert_eq!(me.header("etag"), "", "a member changes at /users");
+    let out = "/api/v1/auth/logout";
+    let unknown = api.send(Method::POST, out, Some(&token), &[], Some(json!({ "all": true }))).await;
+    unknown.refused(422, "invalid_input");
+    let keyless = api.send(Method::POST, out, Some(&token), &[("idempotency-key", "")], None).await;
+    keyless.refused(400, "malformed_idempotency_key");
+    let raw = api.http.post(format!("{}{out}", api.base)).bearer_auth(&token);
+    let raw = raw.header("content-type", "application/json").body("{").send().await.unwrap();
+    assert_eq!(raw.status(), 400);
+    api.send(Method::POST, out, Some(&token), &[("idempotency-key", "k")], Some(json!({}))).await.expect(204);
     api.send(Method::POST, "/api/v1/auth/logout", Some(&token), &[], None).await.expect(204);
     let after = api.send(Method::GET, "/api/v1/auth/me", Some(&token), &[], None).await;
     after.refused(401, "session_over");

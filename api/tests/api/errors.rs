@@ -54,6 +54,8 @@ async fn http_used_wrongly_is_told() {
     };
     assert_eq!(raw("application/json", "{\"first_name\":".into()).await, (400, json!("malformed_json")));
     assert_eq!(raw("application/json", "[]".into()).await, (422, json!("invalid_input")));
+    let shouted = raw("Application/JSON; charset=utf-8", "[]".into()).await;
+    assert_eq!(shouted, (422, json!("invalid_input")), "media types have no case");
     assert_eq!(raw("text/plain", "{}".into()).await, (415, json!("not_json")));
     let large = format!("{{\"first_name\":\"{}\"}}", "x".repeat(300_000));
     assert_eq!(raw("application/json", large).await, (413, json!("body_too_large")));

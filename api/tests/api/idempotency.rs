@@ -17,6 +17,11 @@ async fn the_same_key_and_body_get_the_same_answer() {
     let second = practice.assistant.post_keyed(PATH, "k-1", patient("Zoé", "Noël")).await.expect(201);
     assert_eq!(first.body, second.body);
     assert_eq!(first.header("location"), second.header("location"));
+    assert_eq!(
+        (first.header("etag"), second.header("etag")),
+        ("\"1\"", "\"1\""),
+        "a change can follow at once"
+    );
     assert_eq!((first.header("idempotency-replayed"), second.header("idempotency-replayed")), ("", "true"));
     assert_eq!(practice.assistant.get(PATH).await.body["total"], 1);
 

@@ -4,12 +4,15 @@
 
 mod appointments;
 mod auth;
+mod contract;
 mod errors;
 mod health;
 mod idempotency;
 mod isolation;
+mod jobs;
 mod patients;
 mod practice;
 mod process;
+mod serve;
 mod support;
 mod users;

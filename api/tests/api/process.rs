@@ -78,6 +78,8 @@ async fn logs_name_requests_and_never_people_and_the_end_is_orderly() {
     let found =
         api.send(reqwest::Method::GET, "/api/v1/patients?search=vonbingen", Some(token), &[], None).await;
     let request = found.expect(200).header("x-request-id").to_owned();
+    let made_up = reqwest::Method::from_bytes(b"FOOBAR").expect("a token");
+    api.send(made_up, path, None, &[], None).await.refused(405, "method_not_allowed");
     let metrics = api.get("/metrics").await.expect(200);
     let metrics = metrics.body.as_str().expect("text").to_owned();
     assert!(
@@ -86,6 +88,9 @@ async fn logs_name_requests_and_never_people_and_the_end_is_orderly() {
         ),
         "{metrics}"
     );
+
+    assert!(metrics.contains(r#"{method="other",route="/api/v1/patients",status="405"} 1"#), "{metrics}");
+    assert!(!metrics.contains("FOOBAR"), "a caller makes up labels");
 
     Command::new("kill").arg(process.id().to_string()).status().expect("kill runs");
     let mut log = String::new();

@@ -137,9 +137,22 @@ impl TestApi {
 
     pub(crate) async fn practice(&self, name: &str, zone: Tz) -> Practice<'_> {
         let domain = format!("{}.example", name.to_lowercase().replace(' ', "-"));
+        let tenant = self.tenant("practice", name, zone).await;
+        let admin = self.member(tenant, &format!("admin@{domain}"), Role::Admin).await;
+        let assistant = self.member(tenant, &format!("assistant@{domain}"), Role::Assistant).await;
+        Practice { tenant, domain, admin, assistant }
+    }
+
+    /// Somebody who runs the platform.
+    pub(crate) async fn operator(&self) -> Client<'_> {
+        let tenant = self.tenant("platform", "Permanence", Tz::Europe__Paris).await;
+        self.member(tenant, "operator@permanence.example", Role::SuperAdmin).await
+    }
+
+    async fn tenant(&self, kind: &'static str, name: &str, zone: Tz) -> TenantId {
         let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
         let new = NewTenant {
-            kind: "practice",
+            kind,
             name: Label::parse(name).expect("a name"),
             time_zone: zone,
             language: Language::Fr,
@@ -148,9 +161,7 @@ impl TestApi {
         };
         let tenant = create_tenant(&mut tx, &new).await.expect("a tenant");
         tx.commit().await.expect("committed");
-        let admin = self.member(tenant, &format!("admin@{domain}"), Role::Admin).await;
-        let assistant = self.member(tenant, &format!("assistant@{domain}"), Role::Assistant).await;
-        Practice { tenant, domain, admin, assistant }
+        tenant
     }
 
     /// Adds a member and signs them in.
@@ -256,6 +267,14 @@ impl Practice<'_> {
     pub(crate) async fn practitioner(&self, last: &str) -> String {
         let body = json!({ "first_name": "Camille", "last_name": last });
         self.admin.post("/api/v1/practitioners", body).await.expect(201).id()
+    }
+
+    /// Books an appointment, which plans the job of its reminder.
+    pub(crate) async fn booked(&self, patient: &str, practitioner: &str, begin: &str, end: &str) -> String {
+        let body = json!({
+            "patient_id": patient, "practitioner_id": practitioner, "starts_at": begin, "ends_at": end,
+        });
+        self.assistant.post("/api/v1/appointments", body).await.expect(201).id()
     }
 
     pub(crate) async fn room(&self, name: &str) -> String {
