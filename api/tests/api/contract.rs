@@ -24,8 +24,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
 /// Every operation under the base path: method, path, description.
 fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().unwrap();
-    let of_path = |(path, item): (&'_ String, &'_ Value)| (path.clone(), item.clone());
-    assert!(paths.iter().map(of_path).count() > 20, "the document is nearly empty");
+    assert!(paths.len() > 20, "the document is nearly empty");
     paths
         .iter()
         .filter(|(path, _)| path.starts_with("/api/v1/"))
