@@ -82,6 +82,8 @@ async fn reminders_follow_consent_and_leave_no_time_to_no_use() {
     assert_eq!(reminders(&practice, &next).await[0].0, "cancelled");
     let by_mail = json!({ "first_name": "Hélène", "last_name": "Garcia", "email": "h@example.fr",
         "consents": { "reminder_email": true } });
+    // The newest is told first, and two of one moment have no order.
+    api.clock.advance(std::time::Duration::from_secs(1));
     practice.assistant.put(&patient, 2, by_mail).await.expect(200);
     let waiting = practice.assistant.get("/api/v1/reminders?status=planned").await.expect(200).body;
     assert_eq!((&waiting["total"], &waiting["items"][0]["appointment_id"]), (&json!(2), &json!(next)));
