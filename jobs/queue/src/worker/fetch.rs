@@ -199,8 +199,8 @@ impl Fetcher {
         } else if after == TOP {
             self.reached = TOP;
         } else {
-            // Nothing further on; only a look from the top, which is dear now, finds out more.
-            self.next_look = self.next_look.max(self.until);
+            // Nothing further on; only a look from the top, which is dear until then, finds out more.
+            self.next_look = self.until;
         }
     }
 
