@@ -14,7 +14,7 @@ use crate::{
 /// A tenant to found.
 #[derive(Debug, Clone)]
 pub struct NewTenant {
-    /// `practice` or `company`.
+    /// `practice`, `company` or `platform`.
     pub kind: &'static str,
     /// Its name.
     pub name: Label,
