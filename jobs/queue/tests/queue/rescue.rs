@@ -34,7 +34,8 @@ async fn the_job_of_a_killed_worker_runs_elsewhere_and_its_old_lease_is_stale() 
         *seen.lock().unwrap() = Some(job.lease);
         std::future::pending()
     });
-    db.wait_for_state(id, "running").await;
+    // Claimed is not yet begun: the handler must have its lease before its worker dies.
+    eventually("the handler runs", async || lease.lock().unwrap().is_some()).await;
     victim.kill().await;
 
     let survivor = Running::start(db.worker(), done);
