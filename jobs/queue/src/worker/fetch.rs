@@ -22,7 +22,7 @@ use crate::{
 const DOUBT: Duration = Duration::from_mins(2);
 /// How much work is claimed ahead of the slots, where runs are short enough for that to be any jobs at all.
 const AHEAD: Duration = Duration::from_millis(100);
-const MOST_AHEAD: usize = 1000;
+const MOST_AHEAD: usize = 2000;
 /// How long a job that was claimed ahead waits for a slot before other processes may have it.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A claim that takes this long wades through entries of jobs that are gone but cannot be cleaned up yet, because

@@ -51,7 +51,7 @@ where
 pub struct Worker;
 
 impl Worker {
-    /// Prepares a worker of `queue`. The pool connects in the queue's role and serves nobody else: three
+    /// Prepares a worker of `queue`. The pool connects in the queue's role and serves nobody else: four
     /// connections are enough.
     pub fn builder(pool: PgPool, queue: &'static str) -> WorkerBuilder {
         WorkerBuilder {
