@@ -1,5 +1,5 @@
 //! Real worker processes are killed at random and at every named point, frozen and cut off, and Postgres crashes,
-//! while jobs with database effects run. In the end each has had its effect once.
+//! while jobs with database effects run. In the end each has had its effect once, and every stale lease was refused.
 //!
 //! `PERMANENCE_CHAOS_JOBS` says how many jobs (300 unless said otherwise; 20,000 before a release).
 
@@ -20,8 +20,9 @@ use crate::own_server::{OwnServer, queue_pool};
 
 const DATABASE: &str = "PERMANENCE_CHAOS_DATABASE";
 const POINT: &str = "PERMANENCE_CHAOS_POINT";
-/// Where a worker may die; none is for those that die from outside.
-const POINTS: [&str; 5] = ["claimed", "effect_written", "completed_uncommitted", "committed", "none"];
+/// Where a worker may die, or freeze with its effect half written; none is for those that die from outside.
+const POINTS: [&str; 6] =
+    ["frozen", "claimed", "effect_written", "completed_uncommitted", "committed", "none"];
 const WORKERS: usize = 3;
 /// How many acts of violence end in peace, in which the rest is performed.
 const ACTS: usize = 40;
@@ -54,8 +55,9 @@ async fn worker_process() {
 }
 
 async fn perform(pool: PgPool, point: String, job: Claimed) -> Outcome {
-    // One job in twenty meets the point, so that others are on their way.
-    let here = |name: &str| point == name && job.id.0 % 20 == i64::from(job.attempt % 20);
+    // One job in twenty meets the point, so that others are on their way; freezing shows only if it happens.
+    let every = if point == "frozen" { 3 } else { 20 };
+    let here = |name: &str| point == name && job.id.0 % every == i64::from(job.attempt) % every;
     let acted = async {
         die_if(here("claimed"));
         let mut tx = pool.begin().await?;
@@ -64,6 +66,9 @@ async fn perform(pool: PgPool, point: String, job: Claimed) -> Outcome {
             .execute(&mut *tx)
             .await?;
         die_if(here("effect_written"));
+        if here("frozen") {
+            signal("STOP", std::process::id());
+        }
         complete_in(&mut tx, &SystemClock, &job.lease, None).await?;
         die_if(here("completed_uncommitted"));
         tx.commit().await?;
@@ -118,8 +123,16 @@ impl Random {
     }
 }
 
+fn restart_dead(server: &OwnServer, workers: &mut [Child], random: &mut Random) {
+    for worker in workers {
+        if worker.try_wait().unwrap().is_some() {
+            *worker = start_worker(server, POINTS[random.below(POINTS.len())]);
+        }
+    }
+}
+
 async fn act(server: &OwnServer, workers: &mut [Child], number: usize, random: &mut Random) {
-    let victim = &mut workers[random.below(WORKERS)];
+    let victim = workers[random.below(WORKERS)].id();
     match number % 10 {
         // A crash of the server takes every connection with it.
         4 => {
@@ -131,19 +144,17 @@ async fn act(server: &OwnServer, workers: &mut [Child], number: usize, random: &
                        WHERE usename = 'permanence_login' AND random() < 0.5";
             drop(sqlx::query(cut).execute(&server.owner).await);
         }
-        // Frozen for longer than a silent process is taken for living: its leases are stale when it wakes.
+        // Frozen for longer than a silent process is taken for living: its leases are stale when it wakes. Those that
+        // froze by themselves wake too.
         5 | 9 => {
-            signal("STOP", victim.id());
+            signal("STOP", victim);
+            restart_dead(server, workers, random);
             tokio::time::sleep(Duration::from_millis(1500)).await;
-            signal("CONT", victim.id());
+            workers.iter().for_each(|worker| signal("CONT", worker.id()));
         }
-        _ => signal("KILL", victim.id()),
+        _ => signal("KILL", victim),
     }
-    for worker in workers {
-        if worker.try_wait().unwrap().is_some() {
-            *worker = start_worker(server, POINTS[random.below(POINTS.len())]);
-        }
-    }
+    restart_dead(server, workers, random);
     // The next act comes at a moment of its own.
     tokio::time::sleep(Duration::from_millis(u64::try_from(random.below(200)).unwrap())).await;
 }
@@ -181,6 +192,7 @@ async fn no_job_is_lost_and_no_effect_happens_twice() {
     let peace = tokio::time::timeout(patience, async {
         while count(&server.owner, "SELECT count(*) FROM queue.jobs").await > 0 {
             for worker in &mut workers {
+                signal("CONT", worker.id());
                 if worker.try_wait().unwrap().is_some() {
                     *worker = start_worker(&server, "none");
                 }
@@ -201,5 +213,7 @@ async fn no_job_is_lost_and_no_effect_happens_twice() {
     assert_eq!(count(&server.owner, "SELECT count(DISTINCT job_id) FROM public.effects").await, expected);
     let lost = "SELECT count(*) FROM queue.job_history WHERE errors @> '[{\"code\": \"process_lost\"}]'";
     assert!(count(&server.owner, lost).await > 0, "seed {seed}: nobody died while holding a job");
+    let refused = count(&server.owner, "SELECT count(*) FROM public.stale").await;
+    assert!(refused > 0, "seed {seed}: nobody came back with a stale lease");
     server.postgres.stop().await.unwrap();
 }
