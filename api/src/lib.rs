@@ -17,6 +17,7 @@ mod respond;
 mod rooms;
 mod router;
 mod serve;
+mod settings;
 mod state;
 mod users;
 

@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, auth, docs,
     error::{ApiError, unknown_method, unknown_route},
-    health, jobs, observe, pages, patients, practitioners, queues, rooms,
+    health, jobs, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
     users,
 };
@@ -41,6 +41,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::get_user, users::remove_user))
         .routes(routes!(users::change_user_role))
         .routes(routes!(users::resend_invitation))
+        .routes(routes!(settings::get_settings, settings::update_settings))
         .routes(routes!(practitioners::add_practitioner, practitioners::list_practitioners))
         .routes(routes!(
             practitioners::get_practitioner,

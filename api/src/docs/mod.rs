@@ -32,6 +32,7 @@ pub(crate) use contract::complete;
     tags(
         (name = "auth", description = "Signing in and out"),
         (name = "users", description = "Members of the tenant"),
+        (name = "settings", description = "What a practice decides for itself"),
         (name = "practitioners", description = "Who treats"),
         (name = "rooms", description = "Where"),
         (name = "patients", description = "Who comes"),

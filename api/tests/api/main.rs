@@ -14,5 +14,6 @@ mod patients;
 mod practice;
 mod process;
 mod serve;
+mod settings;
 mod support;
 mod users;
