@@ -8,6 +8,7 @@ mod error;
 mod extract;
 mod health;
 mod jobs;
+mod messages;
 mod observe;
 mod pages;
 mod patients;

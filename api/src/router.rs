@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, auth, docs,
     error::{ApiError, unknown_method, unknown_route},
-    health, jobs, observe, pages, patients, practitioners, queues, rooms, settings,
+    health, jobs, messages, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
     users,
 };
@@ -61,8 +61,10 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::reschedule_appointment,
             appointments::cancel_appointment
         ))
-        .routes(routes!(appointments::list_appointment_reminders))
-        .routes(routes!(appointments::list_reminders))
+        .routes(routes!(appointments::list_appointment_messages))
+        .routes(routes!(messages::list_messages))
+        .routes(routes!(messages::list_patient_messages))
+        .routes(routes!(messages::resolve_message))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))

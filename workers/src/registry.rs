@@ -4,7 +4,7 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     identity::jobs::SendInvitation,
-    notifications::jobs::SendReminder,
+    notifications::jobs::{ReconcileMessages, SendMessage},
     platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{Claimed, Failure, Handler, Outcome};
@@ -34,7 +34,8 @@ impl Registry {
     /// Every job that this version performs.
     pub fn new(services: Services) -> Self {
         Self { performers: HashMap::new(), services: Arc::new(services) }
-            .with::<SendReminder>()
+            .with::<SendMessage>()
+            .with::<ReconcileMessages>()
             .with::<SendInvitation>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use permanence_domain::{
     db::{Actor, Db},
     error::Result,
+    notifications::jobs::ReconcileMessages,
     platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{NewJob, cron};
@@ -18,6 +19,7 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
     Ok(vec![
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
+        civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
     ])
 }

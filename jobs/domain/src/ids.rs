@@ -72,8 +72,8 @@ ids! {
     RoomId,
     /// An appointment.
     AppointmentId,
-    /// A planned reminder.
-    ReminderId,
+    /// A message to a patient.
+    MessageId,
 }
 
 impl UserId {

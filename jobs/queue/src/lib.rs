@@ -21,6 +21,7 @@ mod enqueue;
 mod error;
 mod inspect;
 mod job;
+mod live;
 mod maintain;
 #[cfg(test)]
 mod model;
@@ -44,6 +45,7 @@ pub use enqueue::{Enqueued, NewJob, OnDuplicate, Unique, enqueue, enqueue_all};
 pub use error::Error;
 pub use inspect::{JobFilter, JobView, find_job, find_jobs};
 pub use job::{Backoff, Job, JobId, Retention};
+pub use live::live_jobs;
 pub use maintain::{Maintained, maintain};
 pub use outcome::{Failure, Outcome};
 pub use progress::{Progress, progress, report_progress};

@@ -1,4 +1,5 @@
 //! What patients are told: the words, and the sending of them.
 
 pub mod message;
-mod send_reminder;
+mod reconcile_messages;
+mod send_message;

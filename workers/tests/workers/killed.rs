@@ -7,7 +7,10 @@ use std::{
 };
 
 use chrono_tz::Tz;
-use permanence_domain::clock::{Clock, SimulatedClock, SystemClock};
+use permanence_domain::{
+    clock::{Clock, SimulatedClock, SystemClock},
+    notifications::MessageStatus,
+};
 use permanence_embedded::{mail::MailFault, sms::SmsFault};
 use permanence_workers::config::SmsConfig;
 
@@ -50,13 +53,17 @@ async fn killed_between_intent_and_receipt(by_mail: bool) {
     soon("the provider has it", world.outbox.wait_for(|messages| messages.len() == 1)).await;
     worker.kill().expect("killed");
     worker.wait().expect("gone");
-    assert_eq!(world.log(id).await[0].status, "sending", "the intent stands, no receipt");
+    assert_eq!(
+        world.log(id).await[0].message.status,
+        MessageStatus::Sending,
+        "the intent stands, no receipt"
+    );
 
     // The provider is well again, and another process takes over what the dead one held.
     world.mail.faults().clear();
     world.sms.faults().clear();
     let mut rescuer = start(&world);
-    let parked = world.until(id, "uncertain").await;
+    let parked = world.until(id, MessageStatus::Uncertain).await;
     assert_eq!(parked.events.last().expect("an event").code.as_deref(), Some("worker_lost"));
     rescuer.kill().expect("killed");
     rescuer.wait().expect("gone");
@@ -80,7 +87,7 @@ async fn a_worker_told_to_end_ends_by_itself() {
     let mut worker = start(&world);
     let soon_after = (clock.now() + chrono::Duration::hours(5)).format("%Y-%m-%dT%H:%M:00").to_string();
     let id = world.book(&soon_after).await;
-    world.until(id, "sent").await;
+    world.until(id, MessageStatus::Sent).await;
     Command::new("kill").arg(worker.id().to_string()).status().expect("kill runs");
     let ended = async {
         loop {

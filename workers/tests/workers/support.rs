@@ -12,7 +12,7 @@ use permanence_domain::{
     identity::{NewTenant, TokenHashes, create_tenant},
     ids::{AppointmentId, PatientId, PractitionerId, TenantId},
     migrate::MIGRATOR,
-    notifications::{ReminderLog, reminders_of},
+    notifications::{MessageLog, MessageStatus, Purpose, messages_of_appointment},
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
     scheduling::{self, NewAppointment},
@@ -121,24 +121,32 @@ impl World {
         id
     }
 
-    pub(crate) async fn log(&self, id: AppointmentId) -> Vec<ReminderLog> {
+    /// The reminders of an appointment, the newest first.
+    pub(crate) async fn log(&self, id: AppointmentId) -> Vec<MessageLog> {
+        let mut log = self.messages(id).await;
+        log.retain(|log| log.message.purpose == Purpose::Reminder);
+        log
+    }
+
+    /// All that was and is to be said about an appointment.
+    pub(crate) async fn messages(&self, id: AppointmentId) -> Vec<MessageLog> {
         let mut tx = self.begin().await;
-        reminders_of(&mut tx, id).await.expect("reminders")
+        messages_of_appointment(&mut tx, id).await.expect("messages")
     }
 
     /// Waits until the newest reminder of an appointment has this status.
-    pub(crate) async fn until(&self, id: AppointmentId, status: &str) -> ReminderLog {
+    pub(crate) async fn until(&self, id: AppointmentId, status: MessageStatus) -> MessageLog {
         let condition = async {
             loop {
                 let mut log = self.log(id).await;
-                if log.first().is_some_and(|reminder| reminder.status == status) {
+                if log.first().is_some_and(|log| log.message.status == status) {
                     return log.remove(0);
                 }
                 // The database tells of no change: ask again shortly.
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        soon(status, condition).await
+        soon(&format!("{status:?}"), condition).await
     }
 
     /// Waits until no job is waiting to run now, running, or about to be tried again within the simulated minute.

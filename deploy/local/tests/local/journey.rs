@@ -130,7 +130,7 @@ impl Platform {
 
     async fn reminders(&self, token: &str, appointment: &Value) -> Value {
         let id = appointment["id"].as_str().expect("an id");
-        self.send(reqwest::Method::GET, &format!("appointments/{id}/reminders"), token, json!({})).await
+        self.send(reqwest::Method::GET, &format!("appointments/{id}/messages"), token, json!({})).await
     }
 
     /// Moves the clock and waits until every due job has ended.

@@ -139,7 +139,7 @@ async fn a_newcomer_books_and_reads_the_reminder_in_the_outbox_and_finds_all_aga
     assert!(assistant.get("patients?search=helene").await["total"].as_i64() > Some(0));
     let booked = book_for_soon(&program).await;
     let sent = async {
-        while assistant.get(&format!("appointments/{booked}/reminders")).await[0]["status"] != "sent" {
+        while assistant.get(&format!("appointments/{booked}/messages")).await[0]["status"] != "sent" {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

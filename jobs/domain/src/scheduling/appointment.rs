@@ -6,14 +6,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{slot::Slot, zone::practice_zone};
+use super::slot::Slot;
 use crate::{
     audit,
     db::TenantTx,
     error::{Error, Invalid, Problem, Problems, Result},
     field::Moment,
     ids::{AppointmentId, PatientId, PractitionerId, RoomId},
-    notifications,
+    notifications::{self, Contact, Occasion, Subject},
+    tenants::settings,
 };
 
 /// An appointment to book, or what a booked one is to become.
@@ -163,10 +164,13 @@ fn refused(error: sqlx::Error) -> Error {
 
 /// Locks patient, practitioner and room in this order: bookings of one of them take turns. The exclusion constraints
 /// would refuse a clash all the same, but two that insert at once would wait for each other until the deadlock timer.
-async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<()> {
+async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<Contact> {
     let tenant = tx.tenant().0;
-    let patient = sqlx::query_scalar!(
-        "SELECT id FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
+    let patient = sqlx::query_as!(
+        Contact,
+        "SELECT c.phone, c.email
+         FROM patients p JOIN contacts c ON c.tenant_id = p.tenant_id AND c.patient_id = p.id
+         WHERE p.tenant_id = $1 AND p.id = $2 AND p.deleted_at IS NULL FOR NO KEY UPDATE OF p",
         tenant,
         new.patient_id.0
     )
@@ -203,15 +207,16 @@ async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<()> {
             problems.push(Problem::new("room_id", "unknown_room", "a room of the practice").read(room));
         }
     }
-    problems.finish()
+    problems.finish()?;
+    Ok(patient.unwrap_or_default())
 }
 
-/// Books an appointment and plans its reminder.
+/// Books an appointment and plans its messages.
 pub async fn book(tx: &mut TenantTx, new: &NewAppointment) -> Result<Appointment> {
-    let zone = practice_zone(tx).await?;
+    let settings = settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
-    let slot = Slot::of(new, zone, now)?;
-    lock_parties(tx, new).await?;
+    let slot = Slot::of(new, settings.zone(), now)?;
+    let contact = lock_parties(tx, new).await?;
     let id = AppointmentId::new(now);
     sqlx::query!(
         "INSERT INTO appointments (tenant_id, id, patient_id, practitioner_id, room_id, starts_at, ends_at,
@@ -231,7 +236,9 @@ pub async fn book(tx: &mut TenantTx, new: &NewAppointment) -> Result<Appointment
     .execute(tx.conn())
     .await
     .map_err(refused)?;
-    notifications::plan_reminder(tx, id).await?;
+    let subject =
+        Subject { appointment: id, sequence: 0, starts_at: slot.starts_at, patient: new.patient_id, contact };
+    notifications::announce(tx, &settings, &subject, Occasion::Booked).await?;
     audit::record(tx, "appointment.book", "appointment", id.0).await?;
     get(tx, id).await
 }
@@ -249,12 +256,14 @@ struct Present {
     starts_at: DateTime<Utc>,
     status: AppointmentStatus,
     version: i32,
+    sequence: i32,
 }
 
 async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
     sqlx::query_as!(
         Present,
-        r#"SELECT patient_id AS "patient_id: PatientId", starts_at, status AS "status: AppointmentStatus", version
+        r#"SELECT patient_id AS "patient_id: PatientId", starts_at, status AS "status: AppointmentStatus", version,
+                  sequence
            FROM appointments WHERE tenant_id = $1 AND id = $2 FOR UPDATE"#,
         tx.tenant().0,
         id.0,
@@ -264,19 +273,19 @@ async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
     .ok_or(Error::NotFound("appointment"))
 }
 
-/// Moves or otherwise changes an appointment. Another begin or patient voids the reminder and plans a new one.
+/// Moves or otherwise changes an appointment. Another begin or patient voids its messages and plans new ones.
 pub async fn reschedule(
     tx: &mut TenantTx,
     id: AppointmentId,
     version: i32,
     new: &NewAppointment,
 ) -> Result<Appointment> {
-    let zone = practice_zone(tx).await?;
+    let settings = settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     get(tx, id).await?;
-    let slot = Slot::of(new, zone, now)?;
+    let slot = Slot::of(new, settings.zone(), now)?;
     // People and room before the appointment, as wherever several rows are locked: no two wait for each other.
-    lock_parties(tx, new).await?;
+    let contact = lock_parties(tx, new).await?;
     let present = lock(tx, id).await?;
     if present.version != version {
         return Err(Error::Changed("appointment"));
@@ -306,21 +315,30 @@ pub async fn reschedule(
     .await
     .map_err(refused)?;
     if moved {
-        notifications::cancel_reminders(tx, id, "rescheduled").await?;
-        notifications::plan_reminder(tx, id).await?;
+        notifications::withdraw(tx, id, "rescheduled").await?;
+        let subject = Subject {
+            appointment: id,
+            sequence: present.sequence + 1,
+            starts_at: slot.starts_at,
+            patient: new.patient_id,
+            contact,
+        };
+        notifications::announce(tx, &settings, &subject, Occasion::Booked).await?;
     }
     audit::record(tx, "appointment.reschedule", "appointment", id.0).await?;
     get(tx, id).await
 }
 
-/// Cancels an appointment and its reminder; cancelling twice is the same as once.
+/// Cancels an appointment and what was to be said about it, and tells the patient; cancelling twice is the same as once.
 pub async fn cancel(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
     let now = tx.now();
-    if lock(tx, id).await?.status == AppointmentStatus::Cancelled {
+    let present = lock(tx, id).await?;
+    if present.status == AppointmentStatus::Cancelled {
         return Ok(());
     }
     sqlx::query!(
-        "UPDATE appointments SET status = 'cancelled', cancelled_at = $3, updated_at = $3, version = version + 1
+        "UPDATE appointments
+         SET status = 'cancelled', cancelled_at = $3, updated_at = $3, version = version + 1, sequence = sequence + 1
          WHERE tenant_id = $1 AND id = $2",
         tx.tenant().0,
         id.0,
@@ -328,7 +346,16 @@ pub async fn cancel(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
     )
     .execute(tx.conn())
     .await?;
-    notifications::cancel_reminders(tx, id, "cancelled").await?;
+    notifications::withdraw(tx, id, "cancelled").await?;
+    let subject = Subject {
+        appointment: id,
+        sequence: present.sequence + 1,
+        starts_at: present.starts_at,
+        patient: present.patient_id,
+        contact: notifications::contact(tx, present.patient_id).await?,
+    };
+    let settings = settings(tx).await?;
+    notifications::announce(tx, &settings, &subject, Occasion::Cancelled).await?;
     audit::record(tx, "appointment.cancel", "appointment", id.0).await
 }
 

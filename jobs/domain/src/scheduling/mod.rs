@@ -13,5 +13,5 @@ pub use appointment::{
     reschedule,
 };
 pub use room::{NewRoom, Room, add_room, delete_room, get_room, list_rooms, update_room};
-pub(crate) use zone::practice_zone;
 pub use zone::{day_bounds, resolve};
+pub(crate) use zone::{first_instant, practice_zone};

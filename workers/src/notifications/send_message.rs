@@ -1,13 +1,12 @@
-//! Reminds a patient of an appointment, once: the intent is committed, the message handed over, the receipt noted.
+//! Tells a patient something about an appointment, once: the intent is committed, the message handed over, the receipt
+//! noted.
 
 use std::time::Duration;
 
 use permanence_domain::{
     error::Result,
-    ids::ReminderId,
     notifications::{
-        Channel, ReminderEnd, ReminderMessage, ReminderStart, begin_reminder, end_reminder,
-        jobs::SendReminder,
+        Channel, MessageEnd, MessageStart, OutgoingMessage, begin_message, end_message, jobs::SendMessage,
     },
 };
 use permanence_queue::Failure;
@@ -23,19 +22,20 @@ use crate::{
 const SHORTEST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_mins(20);
 
-impl Perform for SendReminder {
+impl Perform for SendMessage {
     async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {
         let messaging = services.messaging()?;
         let mut tx = run.begin(services).await?;
-        let start = begin_reminder(&mut tx, self.reminder_id, messaging.sms.is_some()).await?;
+        let start = begin_message(&mut tx, self.message_id, messaging.sms.is_some()).await?;
         // From here on the intent is known to whoever comes next, even if this process dies in the next line.
         tx.commit().await?;
         match start {
-            ReminderStart::Settled => Ok(Outcome::Done(None)),
-            ReminderStart::Parked => Ok(parked("an earlier attempt may have sent it")),
-            ReminderStart::Send(message) => {
+            MessageStart::Settled => Ok(Outcome::Done(None)),
+            MessageStart::Quiet(wait) => Ok(Outcome::Snooze(wait.to_std().unwrap_or_default())),
+            MessageStart::Parked => Ok(parked("an earlier attempt may have sent it")),
+            MessageStart::Send(message) => {
                 let sent = send(&message, messaging, services.db.clock().now()).await;
-                note(self.reminder_id, sent, run, services).await
+                note(&message, sent, run, services).await
             }
         }
     }
@@ -47,38 +47,45 @@ fn parked(why: &str) -> Outcome {
 
 /// Notes what became of the message, whoever holds the job by now: it is a fact.
 async fn note(
-    id: ReminderId,
+    message: &OutgoingMessage,
     sent: Result<Receipt, SendError>,
     run: Run,
     services: &Services,
 ) -> Result<Outcome> {
     let (end, outcome) = match &sent {
         Ok(receipt) => {
-            let end = ReminderEnd::Sent { provider: receipt.provider, message_id: &receipt.message_id };
+            let end = MessageEnd::Sent { provider: receipt.provider, message_id: &receipt.message_id };
             (end, Outcome::Done(None))
         }
         Err(SendError::Temporary { code, .. }) if run.last_attempt => {
-            (ReminderEnd::Failed { code }, Outcome::Discard(refused(code)))
+            (MessageEnd::Failed { code, address: false }, Outcome::Discard(refused(code)))
         }
         Err(SendError::Temporary { code, retry_after }) => {
             let wait = retry_after.map(|wait| Outcome::Snooze(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)));
-            (ReminderEnd::Retry { code }, wait.unwrap_or_else(|| Outcome::Retry(refused(code))))
+            (MessageEnd::Retry { code }, wait.unwrap_or_else(|| Outcome::Retry(refused(code))))
         }
-        Err(SendError::Permanent { code }) => (ReminderEnd::Failed { code }, Outcome::Discard(refused(code))),
+        Err(SendError::Permanent { code }) => {
+            (MessageEnd::Failed { code, address: true }, Outcome::Discard(refused(code)))
+        }
         Err(SendError::Uncertain { code }) => {
-            (ReminderEnd::Uncertain { code }, parked("the provider gave no answer"))
+            (MessageEnd::Uncertain { code }, parked("the provider gave no answer"))
         }
     };
     if let Err(error) = &sent {
-        tracing::warn!(reminder_id = %id, code = error.code(), "the reminder was not sent");
+        tracing::warn!(message_id = %message.id, code = error.code(), "the message was not sent");
     }
-    insist(|| end_once(id, end, run, services)).await?;
+    insist(|| end_once(message, end, run, services)).await?;
     Ok(outcome)
 }
 
-async fn end_once(id: ReminderId, end: ReminderEnd<'_>, run: Run, services: &Services) -> Result<()> {
+async fn end_once(
+    message: &OutgoingMessage,
+    end: MessageEnd<'_>,
+    run: Run,
+    services: &Services,
+) -> Result<()> {
     let mut tx = run.begin(services).await?;
-    end_reminder(&mut tx, id, end).await?;
+    end_message(&mut tx, message, end).await?;
     tx.commit().await
 }
 
@@ -87,7 +94,7 @@ fn refused(code: &str) -> Failure {
 }
 
 async fn send(
-    message: &ReminderMessage,
+    message: &OutgoingMessage,
     messaging: &Messaging,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Receipt, SendError> {
