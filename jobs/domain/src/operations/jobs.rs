@@ -1,62 +1,20 @@
-//! Running the queues: what operators and tenants see of jobs, and what they may do to them. A tenant sees and touches
-//! its own jobs; the platform's operators all of them.
+//! Jobs, as operators and tenants see them and act on them. Shows no job's arguments.
 
 use chrono::{DateTime, Utc};
 use deserr::Deserr;
-use permanence_queue::{self as queue, DeadFilter, Failure, JobFilter, JobId, JobView, Limits};
+use permanence_queue::{self as queue, DeadFilter, Failure, JobFilter, JobId, JobView};
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
+use super::JobsTx;
 use crate::{
     audit,
-    clock::SharedClock,
-    db::{SystemTx, TenantTx},
+    db::SystemTx,
     error::{Error, Invalid, Problem, Result},
     field::from_text,
-    identity::Role,
     ids::TenantId,
     page::Count,
 };
-
-/// A transaction as wide as the caller's role: one tenant's jobs, or all.
-#[derive(Debug)]
-pub enum JobsTx {
-    /// The tenant's own.
-    Own(TenantTx),
-    /// Every tenant's: an operator of the platform.
-    All(SystemTx),
-}
-
-impl JobsTx {
-    /// Widens a tenant's transaction where the role is the platform's.
-    pub async fn of(tx: TenantTx, role: Role) -> Result<Self> {
-        Ok(if role.is_platform() { Self::All(tx.widen().await?) } else { Self::Own(tx) })
-    }
-
-    /// The connection, for SQL in this transaction.
-    pub fn conn(&mut self) -> &mut PgConnection {
-        match self {
-            Self::Own(tx) => tx.conn(),
-            Self::All(tx) => tx.conn(),
-        }
-    }
-
-    fn clock(&self) -> SharedClock {
-        match self {
-            Self::Own(tx) => tx.clock(),
-            Self::All(tx) => tx.clock(),
-        }
-    }
-
-    /// Keeps everything.
-    pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Own(tx) => tx.commit().await,
-            Self::All(tx) => tx.commit().await,
-        }
-    }
-}
 
 /// A job as it stands or as it ended; never its arguments.
 #[derive(Debug, Serialize, ToSchema)]
@@ -255,7 +213,7 @@ pub async fn discard_job(tx: &mut JobsTx, id: i64) -> Result<()> {
 pub async fn retry_job(mut tx: JobsTx, id: i64) -> Result<SystemTx> {
     get_job(&mut tx, id).await?;
     note(&mut tx, "job.retry", id).await?;
-    let mut tx = widen(tx).await?;
+    let mut tx = tx.widen().await?;
     let clock = tx.clock();
     if !queue::retry(tx.conn(), &*clock, JobId(id)).await? {
         return Err(Error::conflict("job_not_dead", "only a discarded or cancelled job can be retried"));
@@ -277,19 +235,12 @@ pub async fn retry_jobs(tx: JobsTx, request: &RetryJobs) -> Result<(SystemTx, Re
         since: None,
         until: None,
     };
-    let mut tx = widen(tx).await?;
+    let mut tx = tx.widen().await?;
     let clock = tx.clock();
     let ids = queue::retry_all(tx.conn(), &*clock, &filter, RETRIED_AT_ONCE).await?;
     let tenant = tenant.map(TenantId);
     audit::record_system(&mut tx, tenant, "job.retry_many", "job", None).await?;
     Ok((tx, Retried { ids: ids.into_iter().map(|id| id.0).collect() }))
-}
-
-async fn widen(tx: JobsTx) -> Result<SystemTx> {
-    match tx {
-        JobsTx::Own(tx) => tx.widen().await,
-        JobsTx::All(tx) => Ok(tx),
-    }
 }
 
 /// Jobs have numbers, not UUIDs: the trail names the action, the log line the job.
@@ -298,103 +249,5 @@ async fn note(tx: &mut JobsTx, action: &str, id: i64) -> Result<()> {
     match tx {
         JobsTx::Own(tx) => audit::record(tx, action, "job", None).await,
         JobsTx::All(tx) => audit::record_system(tx, None, action, "job", None).await,
-    }
-}
-
-/// A queue of the platform at this moment.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct QueueState {
-    /// Its name.
-    pub name: String,
-    /// Since when it is paused.
-    pub paused_at: Option<DateTime<Utc>>,
-    /// Jobs that wait for their time.
-    pub scheduled: i64,
-    /// Jobs that wait for a worker.
-    pub available: i64,
-    /// Jobs at work.
-    pub running: i64,
-    /// Jobs that wait for another attempt.
-    pub retryable: i64,
-    /// How long the oldest available job has waited, seconds.
-    pub oldest_seconds: Option<f64>,
-    /// Workers that serve it.
-    pub workers: i64,
-    /// The most jobs that run at once.
-    pub max_running: Option<i32>,
-    /// The most jobs of one tenant that run at once.
-    pub max_running_per_tenant: Option<i32>,
-}
-
-/// Limits of a queue; what is left out is unlimited.
-#[derive(Debug, Clone, Copy, Deserr, ToSchema)]
-#[deserr(error = Invalid, deny_unknown_fields)]
-pub struct QueueLimits {
-    /// The most jobs that run at once.
-    #[deserr(default)]
-    pub max_running: Option<i32>,
-    /// The most jobs of one tenant that run at once.
-    #[deserr(default)]
-    pub max_running_per_tenant: Option<i32>,
-}
-
-/// Every queue.
-pub async fn list_queues(tx: &mut SystemTx) -> Result<Vec<QueueState>> {
-    let clock = tx.clock();
-    let queues = queue::stats(tx.conn(), &*clock).await?;
-    Ok(queues
-        .into_iter()
-        .map(|stats| QueueState {
-            name: stats.queue,
-            paused_at: stats.paused_at,
-            scheduled: stats.scheduled,
-            available: stats.available,
-            running: stats.running,
-            retryable: stats.retryable,
-            oldest_seconds: stats.oldest_seconds,
-            workers: stats.workers,
-            max_running: stats.limits.running,
-            max_running_per_tenant: stats.limits.running_per_tenant,
-        })
-        .collect())
-}
-
-/// Pauses a queue until it is resumed: no worker claims from it, jobs that run go on.
-pub async fn pause_queue(tx: &mut SystemTx, name: &str) -> Result<()> {
-    let clock = tx.clock();
-    queue::pause(tx.conn(), &*clock, name).await.map_err(unknown)?;
-    audit::record_system(tx, None, "queue.pause", "queue", None).await
-}
-
-/// Resumes a paused queue and wakes its workers.
-pub async fn resume_queue(tx: &mut SystemTx, name: &str) -> Result<()> {
-    queue::resume(tx.conn(), name).await.map_err(unknown)?;
-    tx.wake(name);
-    audit::record_system(tx, None, "queue.resume", "queue", None).await
-}
-
-/// Sets the limits of a queue.
-pub async fn limit_queue(tx: &mut SystemTx, name: &str, limits: QueueLimits) -> Result<()> {
-    let wanted =
-        [("max_running", limits.max_running), ("max_running_per_tenant", limits.max_running_per_tenant)];
-    for (field, limit) in wanted {
-        if limit.is_some_and(|limit| limit < 1) {
-            return Err(Error::invalid(
-                field,
-                "not_a_count",
-                "a whole number from 1, or nothing for no limit",
-            ));
-        }
-    }
-    let limits = Limits { running: limits.max_running, running_per_tenant: limits.max_running_per_tenant };
-    queue::set_limits(tx.conn(), name, limits).await.map_err(unknown)?;
-    tx.wake(name);
-    audit::record_system(tx, None, "queue.limit", "queue", None).await
-}
-
-fn unknown(error: queue::Error) -> Error {
-    match error {
-        queue::Error::NoSuchQueue(_) => Error::NotFound("queue"),
-        other => other.into(),
     }
 }
