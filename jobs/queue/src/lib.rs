@@ -39,7 +39,7 @@ pub use batch::{Batch, enqueue_batch};
 pub use cancel::{Cancelled, cancel};
 pub use claim::{Claimed, Lease};
 pub use complete::complete_in;
-pub use dead::{DeadFilter, discard, retry, retry_all};
+pub use dead::{DeadFilter, Revived, discard, retry, retry_all};
 pub use enqueue::{Enqueued, NewJob, OnDuplicate, Unique, enqueue, enqueue_all};
 pub use error::Error;
 pub use inspect::{JobFilter, JobView, find_job, find_jobs};

@@ -8,10 +8,12 @@ use sqlx::PgConnection;
 
 pub use self::{
     jobs::{
-        JobNumber, JobProgress, JobQuery, JobState, Jobs, Retried, RetryJobs, cancel_job, discard_job,
-        get_job, list_jobs, retry_job, retry_jobs,
+        JobAction, JobNumber, JobProgress, JobQuery, JobState, JobStatus, Jobs, Retried, RetryJobs,
+        cancel_job, discard_job, get_job, list_jobs, retry_job, retry_jobs,
     },
-    queues::{QueueLimits, QueueState, limit_queue, list_queues, pause_queue, resume_queue},
+    queues::{
+        QueueLimits, QueueRate, QueueState, get_queue, limit_queue, list_queues, pause_queue, resume_queue,
+    },
 };
 use crate::{
     clock::SharedClock,

@@ -31,10 +31,23 @@ pub struct QueueState {
     pub oldest_seconds: Option<f64>,
     /// Workers that serve it.
     pub workers: i64,
+    /// What its workers do, on average over the last minute.
+    pub rate: QueueRate,
+    /// Jobs that were discarded within the last 24 hours and are still so.
+    pub discarded_last_day: i64,
     /// The most jobs that run at once.
     pub max_running: Option<i32>,
     /// The most jobs of one tenant that run at once.
     pub max_running_per_tenant: Option<i32>,
+}
+
+/// What a queue's workers do, in jobs per second, on average over the last minute.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct QueueRate {
+    /// Attempts that began.
+    pub started: f64,
+    /// Jobs that ended for good: completed, cancelled or discarded.
+    pub finished: f64,
 }
 
 /// Limits of a queue; what is left out is unlimited.
@@ -64,24 +77,31 @@ pub async fn list_queues(tx: &mut SystemTx) -> Result<Vec<QueueState>> {
             retryable: stats.retryable,
             oldest_seconds: stats.oldest_seconds,
             workers: stats.workers,
+            rate: QueueRate { started: stats.started_per_second, finished: stats.finished_per_second },
+            discarded_last_day: stats.dead,
             max_running: stats.limits.running,
             max_running_per_tenant: stats.limits.running_per_tenant,
         })
         .collect())
 }
 
+/// One queue.
+pub async fn get_queue(tx: &mut SystemTx, name: &str) -> Result<QueueState> {
+    list_queues(tx).await?.into_iter().find(|queue| queue.name == name).ok_or(Error::NotFound("queue"))
+}
+
 /// Pauses a queue until it is resumed: no worker claims from it, jobs that run go on.
 pub async fn pause_queue(tx: &mut SystemTx, name: &str) -> Result<()> {
     let clock = tx.clock();
     queue::pause(tx.conn(), &*clock, name).await.map_err(unknown)?;
-    audit::record_system(tx, None, "queue.pause", "queue", None).await
+    audit::record_system(tx, None, "queue.pause", "queue", name).await
 }
 
 /// Resumes a paused queue and wakes its workers.
 pub async fn resume_queue(tx: &mut SystemTx, name: &str) -> Result<()> {
     queue::resume(tx.conn(), name).await.map_err(unknown)?;
     tx.wake(name);
-    audit::record_system(tx, None, "queue.resume", "queue", None).await
+    audit::record_system(tx, None, "queue.resume", "queue", name).await
 }
 
 /// Sets the limits of a queue.
@@ -100,7 +120,7 @@ pub async fn limit_queue(tx: &mut SystemTx, name: &str, limits: QueueLimits) -> 
     let limits = Limits { running: limits.max_running, running_per_tenant: limits.max_running_per_tenant };
     queue::set_limits(tx.conn(), name, limits).await.map_err(unknown)?;
     tx.wake(name);
-    audit::record_system(tx, None, "queue.limit", "queue", None).await
+    audit::record_system(tx, None, "queue.limit", "queue", name).await
 }
 
 fn unknown(error: queue::Error) -> Error {
