@@ -16,6 +16,10 @@ async fn another_tenants_resources_do_not_exist() {
     let booking = json!({ "patient_id": patient_id, "practitioner_id": practitioner_id, "room_id": room_id,
         "starts_at": "2027-01-15T14:30", "ends_at": "2027-01-15T15:00" });
     let appointment = own.assistant.post("/api/v1/appointments", booking.clone()).await.expect(201).id();
+    let rule = json!({ "weekday": 5, "from": "14:00", "to": "18:00", "room_id": room_id });
+    let of_rule = json!({ "practitioner_id": practitioner_id, "rule": rule });
+    let entry = own.admin.post("/api/v1/availability", of_rule.clone()).await.expect(201).id();
+    let day = "from=2027-01-15&to=2027-01-15";
     let named = json!({ "first_name": "A", "last_name": "B" });
     let member = own.assistant.user;
     let (v1, if_match) = ("/api/v1", [("if-match", "1")]);
@@ -34,6 +38,12 @@ async fn another_tenants_resources_do_not_exist() {
         (Method::PUT, format!("{v1}/appointments/{appointment}"), Some(booking.clone())),
         (Method::DELETE, format!("{v1}/appointments/{appointment}"), None),
         (Method::GET, format!("{v1}/appointments/{appointment}/reminders"), None),
+        (Method::GET, format!("{v1}/availability/{practitioner_id}"), None),
+        (Method::PUT, format!("{v1}/availability/{practitioner_id}"), Some(json!({ "rules": [] }))),
+        (Method::GET, format!("{v1}/availability/slots?practitioner_id={practitioner_id}&{day}"), None),
+        (Method::GET, format!("{v1}/availability/entries/{entry}"), None),
+        (Method::PUT, format!("{v1}/availability/entries/{entry}"), Some(json!({ "rule": rule }))),
+        (Method::DELETE, format!("{v1}/availability/entries/{entry}"), None),
         (Method::GET, format!("{v1}/users/{member}"), None),
         (Method::PATCH, format!("{v1}/users/{member}/role"), Some(json!({ "role": "nurse" }))),
         (Method::DELETE, format!("{v1}/users/{member}"), None),
@@ -54,6 +64,12 @@ async fn another_tenants_resources_do_not_exist() {
     let fields: Vec<_> =
         stranger.body["errors"].as_array().unwrap().iter().map(|e| e["field"].clone()).collect();
     assert_eq!(fields, ["patient_id", "practitioner_id", "room_id"]);
+    let stranger = other.admin.post("/api/v1/availability", of_rule.clone()).await;
+    assert_eq!(stranger.body["errors"][0]["code"], "unknown_practitioner");
+    let mut of_own = of_rule;
+    of_own["practitioner_id"] = json!(other.practitioner("Payet").await);
+    let stranger = other.admin.post("/api/v1/availability", of_own).await;
+    assert_eq!(stranger.body["errors"][0]["code"], "unknown_room");
     // Nor does a name or a number that another uses stand in the way.
     other.room("Cabinet 1").await;
     for list in ["patients", "practitioners", "users"] {
