@@ -39,7 +39,7 @@ async fn book(
     caller.post(APPOINTMENTS, body).await
 }
 
-fn settings(more: Value) -> Value {
+fn settings(more: &Value) -> Value {
     let mut body = json!({ "time_zone": "Europe/Paris" });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     body
@@ -59,7 +59,7 @@ async fn slots_are_right_on_both_days_on_which_the_clocks_change() {
     let roy = practice.practitioner("Roy").await;
     let plan = json!({ "rules": [rule(7, "01:00", "04:00")] });
     practice.admin.put(&format!("{PATH}/{roy}"), 1, plan).await.expect(200);
-    let hourly = settings(json!({ "slot_minutes": 60 }));
+    let hourly = settings(&json!({ "slot_minutes": 60 }));
     practice.admin.put("/api/v1/settings", 1, hourly).await.expect(200);
     assert_eq!(
         slots(&practice.assistant, &roy, "2027-03-28").await,
@@ -177,7 +177,7 @@ async fn a_booking_keeps_to_the_availability_unless_its_caller_may_and_does_ask(
     let doctor = api.member(practice.tenant, "roy@lilas.example", Role::Practitioner).await;
     let roy = practice.practitioner("Roy").await;
     let desk = &practice.assistant;
-    let hours = settings(json!({ "opening_hours": { "1": [{ "from": "09:00", "to": "12:00" }],
+    let hours = settings(&json!({ "opening_hours": { "1": [{ "from": "09:00", "to": "12:00" }],
         "2": [{ "from": "09:00", "to": "12:00" }] } }));
     practice.admin.put("/api/v1/settings", 1, hours).await.expect(200);
     // Without rules the practitioner is there whenever the practice is open.
@@ -223,7 +223,7 @@ async fn buffer_and_notice_count_in_slots_and_bookings_alike() {
     let roy = practice.practitioner("Roy").await;
     let desk = &practice.assistant;
     let rules =
-        settings(json!({ "buffer_minutes": 15, "minimum_notice_minutes": 120, "maximum_notice_days": 10,
+        settings(&json!({ "buffer_minutes": 15, "minimum_notice_minutes": 120, "maximum_notice_days": 10,
         "opening_hours": { "1": [{ "from": "10:00", "to": "13:00" }] } }));
     practice.admin.put("/api/v1/settings", 1, rules).await.expect(200);
     // It is 9:00 in Paris.
@@ -255,20 +255,20 @@ async fn every_problem_of_an_entry_is_told_by_field() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let roy = practice.practitioner("Roy").await;
-    let said = async |what: Value| {
+    let said = async |what: &Value| {
         let mut body = json!({ "practitioner_id": roy });
         body.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
         told(&practice.admin.post(PATH, body).await)
     };
-    let exception = |what: Value| json!({ "exception": what });
-    assert_eq!(said(json!({})).await, ["rule one_of"]);
+    let exception = |what: &Value| json!({ "exception": what });
+    assert_eq!(said(&json!({})).await, ["rule one_of"]);
     assert_eq!(
-        said(json!({ "rule": rule(1, "09:00", "10:00"), "exception": { "kind": "closed", "date": "2027-01-11" } }))
+        said(&json!({ "rule": rule(1, "09:00", "10:00"), "exception": { "kind": "closed", "date": "2027-01-11" } }))
             .await,
         ["rule one_of"]
     );
     assert_eq!(
-        said(json!({ "rule": { "weekday": 0, "from": "9h", "until": "10:00", "slot_minutes": 1 } })).await,
+        said(&json!({ "rule": { "weekday": 0, "from": "9h", "until": "10:00", "slot_minutes": 1 } })).await,
         [
             "rule.from not_a_time_of_day",
             "rule.slot_minutes not_a_count",
@@ -278,39 +278,44 @@ async fn every_problem_of_an_entry_is_told_by_field() {
         ]
     );
     assert_eq!(
-        said(json!({ "rule": { "weekday": 1, "from": "10:00", "to": "09:00", "valid_from": "2027-02-01",
+        said(&json!({ "rule": { "weekday": 1, "from": "10:00", "to": "09:00", "valid_from": "2027-02-01",
             "valid_until": "2027-01-01" } }))
         .await,
         ["rule.to wrong_order", "rule.valid_until wrong_order"]
     );
     let every_other = json!({ "rule": { "weekday": 1, "from": "09:00", "to": "10:00", "every_weeks": 2 } });
-    assert_eq!(said(every_other).await, ["rule.valid_from missing"]);
+    assert_eq!(said(&every_other).await, ["rule.valid_from missing"]);
     let elsewhere = json!({ "rule": { "weekday": 1, "from": "09:00", "to": "10:00", "room_id": roy } });
-    assert_eq!(said(elsewhere).await, ["rule.room_id unknown_room"]);
+    assert_eq!(said(&elsewhere).await, ["rule.room_id unknown_room"]);
     assert_eq!(
-        said(exception(json!({ "kind": "closed" }))).await,
+        said(&exception(&json!({ "kind": "closed" }))).await,
         ["exception.starts_at missing", "exception.ends_at missing"]
     );
     assert_eq!(
-        said(exception(
-            json!({ "kind": "open", "starts_at": "2027-03-28T02:15", "ends_at": "2027-10-31T02:15" })
+        said(&exception(
+            &json!({ "kind": "open", "starts_at": "2027-03-28T02:15", "ends_at": "2027-10-31T02:15" })
         ))
         .await,
         ["exception.starts_at skipped_time", "exception.ends_at ambiguous_time"]
     );
     assert_eq!(
-        said(exception(
-            json!({ "kind": "open", "starts_at": "2027-03-28T04:15", "ends_at": "2027-03-28T04:15" })
+        said(&exception(
+            &json!({ "kind": "open", "starts_at": "2027-03-28T04:15", "ends_at": "2027-03-28T04:15" })
         ))
         .await,
         ["exception.ends_at wrong_length"]
     );
-    let both = json!({ "kind": "away", "date": "2027-01-11", "starts_at": "2027-01-11T09:00" });
-    assert_eq!(said(exception(both.clone())).await, ["exception.kind unknown_value"]);
-    let mut both = both;
+    let mut both = json!({ "kind": "away", "date": "2027-01-11", "starts_at": "2027-01-11T09:00" });
+    assert_eq!(said(&exception(&both)).await, ["exception.kind unknown_value"]);
     both["kind"] = json!("closed");
-    assert_eq!(said(exception(both)).await, ["exception.date one_of"]);
+    assert_eq!(said(&exception(&both)).await, ["exception.date one_of"]);
+}
 
+#[tokio::test]
+async fn every_problem_of_a_plan_and_of_a_question_is_told_by_field() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let roy = practice.practitioner("Roy").await;
     let plan =
         json!({ "rules": [rule(1, "09:00", "10:00"), rule(8, "09:00", "10:00"), rule(3, "10:00", "10:00")] });
     let path = format!("{PATH}/{roy}");

@@ -16,10 +16,6 @@ async fn another_tenants_resources_do_not_exist() {
     let booking = json!({ "patient_id": patient_id, "practitioner_id": practitioner_id, "room_id": room_id,
         "starts_at": "2027-01-15T14:30", "ends_at": "2027-01-15T15:00" });
     let appointment = own.assistant.post("/api/v1/appointments", booking.clone()).await.expect(201).id();
-    let rule = json!({ "weekday": 5, "from": "14:00", "to": "18:00", "room_id": room_id });
-    let of_rule = json!({ "practitioner_id": practitioner_id, "rule": rule });
-    let entry = own.admin.post("/api/v1/availability", of_rule.clone()).await.expect(201).id();
-    let day = "from=2027-01-15&to=2027-01-15";
     let named = json!({ "first_name": "A", "last_name": "B" });
     let member = own.assistant.user;
     let (v1, if_match) = ("/api/v1", [("if-match", "1")]);
@@ -38,12 +34,6 @@ async fn another_tenants_resources_do_not_exist() {
         (Method::PUT, format!("{v1}/appointments/{appointment}"), Some(booking.clone())),
         (Method::DELETE, format!("{v1}/appointments/{appointment}"), None),
         (Method::GET, format!("{v1}/appointments/{appointment}/reminders"), None),
-        (Method::GET, format!("{v1}/availability/{practitioner_id}"), None),
-        (Method::PUT, format!("{v1}/availability/{practitioner_id}"), Some(json!({ "rules": [] }))),
-        (Method::GET, format!("{v1}/availability/slots?practitioner_id={practitioner_id}&{day}"), None),
-        (Method::GET, format!("{v1}/availability/entries/{entry}"), None),
-        (Method::PUT, format!("{v1}/availability/entries/{entry}"), Some(json!({ "rule": rule }))),
-        (Method::DELETE, format!("{v1}/availability/entries/{entry}"), None),
         (Method::GET, format!("{v1}/users/{member}"), None),
         (Method::PATCH, format!("{v1}/users/{member}/role"), Some(json!({ "role": "nurse" }))),
         (Method::DELETE, format!("{v1}/users/{member}"), None),
@@ -64,12 +54,6 @@ async fn another_tenants_resources_do_not_exist() {
     let fields: Vec<_> =
         stranger.body["errors"].as_array().unwrap().iter().map(|e| e["field"].clone()).collect();
     assert_eq!(fields, ["patient_id", "practitioner_id", "room_id"]);
-    let stranger = other.admin.post("/api/v1/availability", of_rule.clone()).await;
-    assert_eq!(stranger.body["errors"][0]["code"], "unknown_practitioner");
-    let mut of_own = of_rule;
-    of_own["practitioner_id"] = json!(other.practitioner("Payet").await);
-    let stranger = other.admin.post("/api/v1/availability", of_own).await;
-    assert_eq!(stranger.body["errors"][0]["code"], "unknown_room");
     // Nor does a name or a number that another uses stand in the way.
     other.room("Cabinet 1").await;
     for list in ["patients", "practitioners", "users"] {
@@ -80,4 +64,35 @@ async fn another_tenants_resources_do_not_exist() {
             "{list}"
         );
     }
+}
+
+#[tokio::test]
+async fn another_tenants_availability_does_not_exist() {
+    let api = TestApi::start().await;
+    let own = api.practice("Lilas", Tz::Europe__Paris).await;
+    let other = api.practice("Port", Tz::Indian__Reunion).await;
+    let (practitioner, room) = (own.practitioner("Roy").await, own.room("Cabinet 1").await);
+    let (path, if_match) = ("/api/v1/availability", [("if-match", "1")]);
+    let rule = json!({ "weekday": 5, "from": "14:00", "to": "18:00", "room_id": room });
+    let mut of_rule = json!({ "practitioner_id": practitioner, "rule": rule });
+    let entry = own.admin.post(path, of_rule.clone()).await.expect(201).id();
+    let question = format!("practitioner_id={practitioner}&from=2027-01-15&to=2027-01-15");
+    let attempts = [
+        (Method::GET, format!("{path}/{practitioner}"), None),
+        (Method::PUT, format!("{path}/{practitioner}"), Some(json!({ "rules": [] }))),
+        (Method::GET, format!("{path}/slots?{question}"), None),
+        (Method::GET, format!("{path}/entries/{entry}"), None),
+        (Method::PUT, format!("{path}/entries/{entry}"), Some(json!({ "rule": rule }))),
+        (Method::DELETE, format!("{path}/entries/{entry}"), None),
+    ];
+    for (method, path, body) in attempts {
+        other.admin.send(method, &path, &if_match, body).await.refused(404, "not_found");
+    }
+    // A reference to another's row is a reference to nothing.
+    let stranger = other.admin.post(path, of_rule.clone()).await;
+    assert_eq!(stranger.body["errors"][0]["code"], "unknown_practitioner");
+    of_rule["practitioner_id"] = json!(other.practitioner("Payet").await);
+    let stranger = other.admin.post(path, of_rule).await;
+    assert_eq!(stranger.body["errors"][0]["code"], "unknown_room");
+    assert_eq!(own.admin.get(&format!("{path}/entries/{entry}")).await.expect(200).body["version"], 1);
 }

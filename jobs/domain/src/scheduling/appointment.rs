@@ -6,19 +6,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    availability::{self, Interval},
-    slot::Slot,
-};
+use super::{availability, slot::Slot};
 use crate::{
     audit,
     db::TenantTx,
     error::{Error, Invalid, Problem, Problems, Result},
     field::Moment,
-    identity::{Role, Scope},
+    identity::Role,
     ids::{AppointmentId, PatientId, PractitionerId, RoomId},
-    notifications,
-    tenants::{self, Settings},
+    notifications, tenants,
 };
 
 /// An appointment to book, or what a booked one is to become.
@@ -215,35 +211,14 @@ async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<()> {
     problems.finish()
 }
 
-/// Refuses whoever asks for a time outside the availability and may not have it.
-fn check_override(role: Role, new: &NewAppointment) -> Result<()> {
-    let scope = Scope::AppointmentsOverride;
-    if new.outside_availability && !role.may(scope) { Err(Error::Forbidden(scope.as_str())) } else { Ok(()) }
-}
-
-/// Keeps to the practitioner's availability, or notes that the caller asked for another time.
-async fn require_availability(
-    tx: &mut TenantTx,
-    settings: &Settings,
-    new: &NewAppointment,
-    slot: &Slot,
-    moved: Option<AppointmentId>,
-) -> Result<()> {
-    let wanted = Interval::new(slot.starts_at, slot.ends_at);
-    if new.outside_availability {
-        return audit::record(tx, "availability.override", "practitioner", new.practitioner_id.0).await;
-    }
-    availability::require(tx, settings, new.practitioner_id, wanted, moved).await
-}
-
 /// Books an appointment and plans its reminder.
 pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result<Appointment> {
-    check_override(role, new)?;
+    availability::may_override(role, new.outside_availability)?;
     let settings = tenants::settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     let slot = Slot::of(new, settings.zone(), now)?;
     lock_parties(tx, new).await?;
-    require_availability(tx, &settings, new, &slot, None).await?;
+    availability::require(tx, &settings, new, slot.interval(), None).await?;
     let id = AppointmentId::new(now);
     sqlx::query!(
         "INSERT INTO appointments (tenant_id, id, patient_id, practitioner_id, room_id, starts_at, ends_at,
@@ -307,7 +282,7 @@ pub async fn reschedule(
     version: i32,
     new: &NewAppointment,
 ) -> Result<Appointment> {
-    check_override(role, new)?;
+    availability::may_override(role, new.outside_availability)?;
     let settings = tenants::settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     get(tx, id).await?;
@@ -326,7 +301,7 @@ pub async fn reschedule(
         || slot.starts_at != present.starts_at
         || slot.ends_at > present.ends_at;
     if claims {
-        require_availability(tx, &settings, new, &slot, Some(id)).await?;
+        availability::require(tx, &settings, new, slot.interval(), Some(id)).await?;
     }
     let moved = slot.starts_at != present.starts_at || new.patient_id != present.patient_id;
     sqlx::query!(

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use permanence_domain::{
     clock::SimulatedClock,
-    db::{Actor, Db},
+    db::{Actor, Db, TenantTx},
     field::{Day, Label, Language, Moment, PersonName, Phone},
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
-    ids::TenantId,
+    ids::{PractitionerId, TenantId},
     migrate::MIGRATOR,
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
@@ -94,16 +94,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         ends_at: Moment::parse("2027-01-15T15:00").unwrap(),
         outside_availability: true,
     };
-    let exception = NewException {
-        kind: ExceptionKind::Closed,
-        date: Some(Day::parse("2027-01-15").unwrap()),
-        starts_at: None,
-        ends_at: None,
-        reason: None,
-    };
-    let practitioner_id = booking.practitioner_id;
-    let entry = NewEntry { practitioner_id, rule: None, exception: Some(exception) };
-    scheduling::add_entry(&mut tx, Role::Admin, &entry).await.unwrap();
+    away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
@@ -128,6 +119,15 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     .await
     .unwrap();
     tx.commit().await.unwrap();
+}
+
+/// The practitioner is away for a day.
+async fn away(tx: &mut TenantTx, practitioner_id: PractitionerId) {
+    let date = Some(Day::parse("2027-01-15").unwrap());
+    let exception =
+        NewException { kind: ExceptionKind::Closed, date, starts_at: None, ends_at: None, reason: None };
+    let entry = NewEntry { practitioner_id, rule: None, exception: Some(exception) };
+    scheduling::add_entry(tx, Role::Admin, &entry).await.unwrap();
 }
 
 /// Every table of ours, partitions left to their parents.

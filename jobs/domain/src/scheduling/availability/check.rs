@@ -2,9 +2,12 @@
 
 use super::{Interval, plan::Plan, read};
 use crate::{
+    audit,
     db::TenantTx,
     error::{Error, Result},
-    ids::{AppointmentId, PractitionerId},
+    identity::{Role, Scope},
+    ids::AppointmentId,
+    scheduling::NewAppointment,
     tenants::Settings,
 };
 
@@ -12,15 +15,26 @@ fn outside(detail: impl Into<String>) -> Error {
     Error::conflict("outside_availability", detail)
 }
 
+/// Refuses whoever asks for a time outside the availability and may not have it.
+pub(in crate::scheduling) fn may_override(role: Role, asked: bool) -> Result<()> {
+    let scope = Scope::AppointmentsOverride;
+    if asked && !role.may(scope) { Err(Error::Forbidden(scope.as_str())) } else { Ok(()) }
+}
+
 /// Refuses a time at which the practitioner does not see patients, that is too near or too far ahead, or too close to
-/// another appointment. The caller holds the practitioner's lock: no other booking comes in between.
+/// another appointment; or notes that the caller asked for one that may be. The caller of this holds the practitioner's
+/// lock: no other booking comes in between.
 pub(in crate::scheduling) async fn require(
     tx: &mut TenantTx,
     settings: &Settings,
-    practitioner: PractitionerId,
+    new: &NewAppointment,
     wanted: Interval,
     except: Option<AppointmentId>,
 ) -> Result<()> {
+    let practitioner = new.practitioner_id;
+    if new.outside_availability {
+        return audit::record(tx, "availability.override", "practitioner", practitioner.0).await;
+    }
     let ahead = wanted.from - tx.now();
     let notice = settings.minimum_notice();
     // Without a notice, whoever stands at the desk is booked into the slot that has just begun.

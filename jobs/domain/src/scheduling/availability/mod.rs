@@ -12,7 +12,7 @@ mod query;
 mod read;
 
 pub use change::{add_entry, delete_entry, replace_availability, update_entry};
-pub(super) use check::require;
+pub(super) use check::{may_override, require};
 pub use entry::{
     Availability, AvailabilityEntry, EntryContent, Exception, ExceptionKind, NewEntry, NewException, NewPlan,
     Rule,
