@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use permanence_domain::identity::Role;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Practice, TestApi};
+use crate::support::{Answer, Client, Practice, TestApi, at};
 
 const PATH: &str = "/api/v1/availability";
 const APPOINTMENTS: &str = "/api/v1/appointments";
@@ -248,6 +248,36 @@ async fn buffer_and_notice_count_in_slots_and_bookings_alike() {
     book(&practice, desk, &roy, "2027-01-11T10:29", json!({})).await.refused(409, "outside_availability");
     book(&practice, desk, &roy, "2027-01-11T11:15", json!({})).await.refused(409, "slot_taken");
     book(&practice, desk, &roy, "2027-01-11T10:15", json!({})).await.expect(201);
+}
+
+#[tokio::test]
+async fn of_bookings_that_come_at_once_none_comes_nearer_than_the_buffer() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let roy = practice.practitioner("Roy").await;
+    let buffer = settings(&json!({ "buffer_minutes": 60 }));
+    practice.admin.put("/api/v1/settings", 1, buffer).await.expect(200);
+    // None overlaps another, so no constraint keeps them apart: half hours with five minutes between two.
+    let attempts = (0..12).map(|number| {
+        let begin = 9 * 60 + number * 35;
+        let begin = format!("2027-01-11T{:02}:{:02}", begin / 60, begin % 60);
+        let (practice, roy) = (&practice, &roy);
+        async move { book(practice, &practice.assistant, roy, &begin, json!({})).await }
+    });
+    let answers = futures::future::join_all(attempts).await;
+    let mut begins: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 201)
+        .map(|answer| at(answer.body["starts_at"].as_str().unwrap()))
+        .collect();
+    begins.sort_unstable();
+    assert!(
+        !begins.is_empty() && begins.windows(2).all(|two| two[1] - two[0] >= Duration::minutes(90)),
+        "{begins:?}"
+    );
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.refused(409, "outside_availability");
+    }
 }
 
 #[tokio::test]
