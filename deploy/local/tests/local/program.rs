@@ -133,8 +133,10 @@ async fn book_for_soon(program: &Program) -> String {
     let patient = assistant.post("patients", patient).await;
     let starts = SystemClock.now() + chrono::Duration::hours(5);
     let booking = json!({ "patient_id": patient["id"], "practitioner_id": practitioner["id"],
-        "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339() });
-    assistant.post("appointments", booking).await["id"].as_str().expect("an id").to_owned()
+        "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339(),
+        "outside_availability": true });
+    // Whatever the hour: the practice may be closed then.
+    admin.post("appointments", booking).await["id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test]
