@@ -36,6 +36,7 @@ pub(crate) use contract::complete;
         (name = "practitioners", description = "Who treats"),
         (name = "rooms", description = "Where"),
         (name = "patients", description = "Who comes"),
+        (name = "availability", description = "When practitioners see patients"),
         (name = "appointments", description = "The agenda"),
         (name = "messages", description = "What patients are told"),
         (name = "jobs", description = "What happens in the background"),

@@ -6,15 +6,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::slot::Slot;
+use super::{availability, parties::lock_parties, slot::Slot};
 use crate::{
     audit,
     db::TenantTx,
-    error::{Error, Invalid, Problem, Problems, Result},
+    error::{Error, Invalid, Result},
     field::Moment,
+    identity::Role,
     ids::{AppointmentId, PatientId, PractitionerId, RoomId},
-    notifications::{self, Contact, Occasion, Subject},
-    tenants::settings,
+    notifications::{self, Occasion, Subject},
+    tenants,
 };
 
 /// An appointment to book, or what a booked one is to become.
@@ -34,6 +35,10 @@ pub struct NewAppointment {
     /// End, in the same form; 5 minutes to 12 hours later.
     #[schema(value_type = String, example = "2027-03-15T15:00")]
     pub ends_at: Moment,
+    /// Asks for a time outside the practitioner's availability; takes the scope `appointments:override`.
+    #[deserr(default)]
+    #[schema(default = false)]
+    pub outside_availability: bool,
 }
 
 /// Whether an appointment stands.
@@ -162,61 +167,14 @@ fn refused(error: sqlx::Error) -> Error {
     }
 }
 
-/// Locks patient, practitioner and room in this order: bookings of one of them take turns. The exclusion constraints
-/// would refuse a clash all the same, but two that insert at once would wait for each other until the deadlock timer.
-async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<Contact> {
-    let tenant = tx.tenant().0;
-    let patient = sqlx::query_as!(
-        Contact,
-        "SELECT c.phone, c.email
-         FROM patients p JOIN contacts c ON c.tenant_id = p.tenant_id AND c.patient_id = p.id
-         WHERE p.tenant_id = $1 AND p.id = $2 AND p.deleted_at IS NULL FOR NO KEY UPDATE OF p",
-        tenant,
-        new.patient_id.0
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    let practitioner = sqlx::query_scalar!(
-        "SELECT id FROM practitioners WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
-        tenant,
-        new.practitioner_id.0
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    let mut problems = Problems::default();
-    if patient.is_none() {
-        problems.push(
-            Problem::new("patient_id", "unknown_patient", "a patient of the practice").read(new.patient_id),
-        );
-    }
-    if practitioner.is_none() {
-        let expected = "a practitioner of the practice";
-        problems.push(
-            Problem::new("practitioner_id", "unknown_practitioner", expected).read(new.practitioner_id),
-        );
-    }
-    if let Some(room) = new.room_id {
-        let found = sqlx::query_scalar!(
-            "SELECT id FROM rooms WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
-            tenant,
-            room.0
-        )
-        .fetch_optional(tx.conn())
-        .await?;
-        if found.is_none() {
-            problems.push(Problem::new("room_id", "unknown_room", "a room of the practice").read(room));
-        }
-    }
-    problems.finish()?;
-    Ok(patient.unwrap_or_default())
-}
-
 /// Books an appointment and plans its messages.
-pub async fn book(tx: &mut TenantTx, new: &NewAppointment) -> Result<Appointment> {
-    let settings = settings(tx).await?;
+pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result<Appointment> {
+    availability::may_override(role, new.outside_availability)?;
+    let settings = tenants::settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     let slot = Slot::of(new, settings.zone(), now)?;
     let contact = lock_parties(tx, new).await?;
+    availability::require(tx, &settings, new, slot.interval(), None).await?;
     let id = AppointmentId::new(now);
     sqlx::query!(
         "INSERT INTO appointments (tenant_id, id, patient_id, practitioner_id, room_id, starts_at, ends_at,
@@ -253,7 +211,9 @@ pub async fn get(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
 
 struct Present {
     patient_id: PatientId,
+    practitioner_id: PractitionerId,
     starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
     status: AppointmentStatus,
     version: i32,
     sequence: i32,
@@ -262,8 +222,8 @@ struct Present {
 async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
     sqlx::query_as!(
         Present,
-        r#"SELECT patient_id AS "patient_id: PatientId", starts_at, status AS "status: AppointmentStatus", version,
-                  sequence
+        r#"SELECT patient_id AS "patient_id: PatientId", practitioner_id AS "practitioner_id: PractitionerId", starts_at,
+                  ends_at, status AS "status: AppointmentStatus", version, sequence
            FROM appointments WHERE tenant_id = $1 AND id = $2 FOR UPDATE"#,
         tx.tenant().0,
         id.0,
@@ -276,11 +236,13 @@ async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
 /// Moves or otherwise changes an appointment. Another begin or patient voids its messages and plans new ones.
 pub async fn reschedule(
     tx: &mut TenantTx,
+    role: Role,
     id: AppointmentId,
     version: i32,
     new: &NewAppointment,
 ) -> Result<Appointment> {
-    let settings = settings(tx).await?;
+    availability::may_override(role, new.outside_availability)?;
+    let settings = tenants::settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     get(tx, id).await?;
     let slot = Slot::of(new, settings.zone(), now)?;
@@ -292,6 +254,13 @@ pub async fn reschedule(
     }
     if present.status == AppointmentStatus::Cancelled {
         return Err(Error::conflict("appointment_cancelled", "a cancelled appointment can not be changed"));
+    }
+    // What stands may stay, or end sooner: another room or patient is no new claim on the practitioner's time.
+    let claims = new.practitioner_id != present.practitioner_id
+        || slot.starts_at != present.starts_at
+        || slot.ends_at > present.ends_at;
+    if claims {
+        availability::require(tx, &settings, new, slot.interval(), Some(id)).await?;
     }
     let moved = slot.starts_at != present.starts_at || new.patient_id != present.patient_id;
     sqlx::query!(
@@ -354,7 +323,7 @@ pub async fn cancel(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
         patient: present.patient_id,
         contact: notifications::contact(tx, present.patient_id).await?,
     };
-    let settings = settings(tx).await?;
+    let settings = tenants::settings(tx).await?;
     notifications::announce(tx, &settings, &subject, Occasion::Cancelled).await?;
     audit::record(tx, "appointment.cancel", "appointment", id.0).await
 }
