@@ -1,4 +1,3 @@
-//! What patients are told: the words, and the sending of them.
+//! The sending of what patients are told.
 
-pub mod message;
 mod send_reminder;

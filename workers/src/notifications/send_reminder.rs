@@ -6,13 +6,14 @@ use permanence_domain::{
     error::Result,
     ids::ReminderId,
     notifications::{
-        Channel, ReminderEnd, ReminderMessage, ReminderStart, begin_reminder, end_reminder,
+        Channel, ReminderEnd, ReminderMessage, ReminderStart, begin_reminder,
+        content::{ReminderContext, reminder_email, reminder_text},
+        end_reminder,
         jobs::SendReminder,
     },
 };
 use permanence_queue::Failure;
 
-use super::message::{ReminderContext, reminder_email, reminder_text};
 use crate::{
     clients::{Receipt, SendError, sms::TextMessage, smtp::Email},
     perform::{Outcome, Perform, Run, insist},
