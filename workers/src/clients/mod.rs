@@ -1,7 +1,6 @@
 //! Clients of the services that carry messages out of the platform, and what may become of a message there.
 //! Nothing here retries, records or decides: the job that sends does, by the fate it is told.
 
-pub mod gsm7;
 mod http;
 pub mod sms;
 pub mod smtp;

@@ -4,12 +4,12 @@ use permanence_domain::{
     error::Result,
     identity::{InvitationDraft, InvitationStart, begin_invitation, end_invitation, jobs::SendInvitation},
     ids::InvitationId,
+    notifications::content::{InvitationContext, invitation_email},
 };
 use permanence_queue::Failure;
 
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
-    notifications::message::{InvitationContext, invitation_email},
     perform::{Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };

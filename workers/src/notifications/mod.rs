@@ -1,5 +1,4 @@
-//! What patients are told: the words, and the sending of them.
+//! The sending of what patients are told.
 
-pub mod message;
 mod reconcile_messages;
 mod send_message;

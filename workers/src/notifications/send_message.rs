@@ -6,12 +6,14 @@ use std::time::Duration;
 use permanence_domain::{
     error::Result,
     notifications::{
-        Channel, MessageEnd, MessageStart, OutgoingMessage, begin_message, end_message, jobs::SendMessage,
+        Channel, MessageEnd, MessageStart, OutgoingMessage, begin_message,
+        content::{ReminderContext, reminder_email, reminder_text},
+        end_message,
+        jobs::SendMessage,
     },
 };
 use permanence_queue::Failure;
 
-use super::message::{ReminderContext, reminder_email, reminder_text};
 use crate::{
     clients::{Receipt, SendError, sms::TextMessage, smtp::Email},
     perform::{Outcome, Perform, Run, insist},

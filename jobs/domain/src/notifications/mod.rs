@@ -1,5 +1,6 @@
 //! What patients are told, and the ledger of it. Plans and records; the worker sends.
 
+pub mod content;
 mod due;
 pub mod jobs;
 mod ledger;

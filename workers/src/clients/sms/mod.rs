@@ -19,7 +19,7 @@ pub use twilio::{Twilio, TwilioSender, TwilioSettings};
 pub struct TextMessage<'a> {
     /// The number, in E.164 (`+33612345678`).
     pub to: &'a str,
-    /// The words; [`super::gsm7`] measures them.
+    /// The words; [`gsm7`](permanence_domain::notifications::content::gsm7) measures them.
     pub body: &'a str,
     /// What makes this message one and the same however often it is handed over.
     pub key: Uuid,

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use permanence_domain::notifications::content::gsm7::{Coding, measure};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,6 @@ use sha1::{Digest, Sha1};
 use tokio::sync::Mutex;
 
 use super::{TextMessage, path_segment};
-use crate::clients::gsm7::{Coding, measure};
 use crate::clients::http::{self, Answer, HttpTimeouts};
 use crate::clients::{Receipt, SendError};
 

@@ -40,7 +40,7 @@ const MONTHS_EN: [&str; 12] = [
 /// Writes a moment in full, for mail.
 ///
 /// ```
-/// use permanence_workers::notifications::message::{Language, dates::long};
+/// use permanence_domain::notifications::content::{Language, dates::long};
 /// let at = "2026-03-03T13:30:00Z".parse().unwrap();
 /// assert_eq!(long(at, chrono_tz::Europe::Paris, Language::Fr), "mardi 3 mars 2026 à 14 h 30");
 /// assert_eq!(long(at, chrono_tz::Europe::Paris, Language::En), "Tuesday 3 March 2026 at 2:30 pm");
@@ -58,7 +58,7 @@ pub fn long(at: DateTime<Utc>, zone: Tz, language: Language) -> String {
 /// Writes a moment without its year and in letters that GSM-7 has, for SMS.
 ///
 /// ```
-/// use permanence_workers::notifications::message::{Language, dates::short};
+/// use permanence_domain::notifications::content::{Language, dates::short};
 /// let at = "2026-08-01T07:00:00Z".parse().unwrap();
 /// assert_eq!(short(at, chrono_tz::Europe::Paris, Language::Fr), "samedi 1er aout à 9h");
 /// assert_eq!(short(at, chrono_tz::Europe::Paris, Language::En), "Saturday 1 August at 9:00 am");

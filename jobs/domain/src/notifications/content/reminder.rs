@@ -7,8 +7,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use maud::html;
 
-use super::{EmailContent, Language, dates, layout, one_line};
-use crate::clients::gsm7::measure;
+use super::{EmailContent, Language, dates, gsm7::measure, layout, one_line};
 
 /// What a reminder tells, and to whom.
 #[derive(Clone)]
@@ -39,11 +38,11 @@ impl fmt::Debug for ReminderContext {
 /// Writes the reminder as an SMS.
 ///
 /// The fixed words and all dates are GSM-7; names are left as they are spelt, so that a practice with a ç pays
-/// for UCS-2 unless it chooses [`crate::clients::gsm7::fold`]. The place is told only where it needs no further
+/// for UCS-2 unless it chooses [`super::gsm7::fold`]. The place is told only where it needs no further
 /// part.
 ///
 /// ```
-/// # use permanence_workers::notifications::message::{Language, ReminderContext, reminder_text};
+/// # use permanence_domain::notifications::content::{Language, ReminderContext, reminder_text};
 /// # let context = ReminderContext {
 /// #     practice_name: "Cabinet Martin".to_owned(),
 /// #     practice_phone: Some("01 23 45 67 89".to_owned()),
@@ -151,9 +150,8 @@ fn words(context: &ReminderContext) -> Words {
 
 #[cfg(test)]
 mod tests {
-    use crate::clients::gsm7::{Coding, fold};
-
     use super::*;
+    use crate::notifications::content::gsm7::{Coding, fold};
 
     fn context() -> ReminderContext {
         ReminderContext {

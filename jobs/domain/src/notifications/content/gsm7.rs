@@ -38,7 +38,7 @@ fn septets(letter: char) -> Option<usize> {
 /// Measures a text as an SMS.
 ///
 /// ```
-/// use permanence_workers::clients::gsm7::{Coding, Size, measure};
+/// use permanence_domain::notifications::content::gsm7::{Coding, Size, measure};
 /// assert_eq!(measure("Rendez-vous à 14h"), Size { coding: Coding::Gsm7, units: 17, segments: 1 });
 /// assert_eq!(measure("Rendez-vous d'août").coding, Coding::Ucs2);
 /// ```
@@ -72,7 +72,7 @@ fn size(coding: Coding, widths: &[usize], lone: usize, several: usize) -> Size {
 /// Replaces the Latin letters and signs that GSM-7 lacks by the closest that it has, and leaves all others.
 ///
 /// ```
-/// assert_eq!(permanence_workers::clients::gsm7::fold("L’été au Château"), "L'été au Chateau");
+/// assert_eq!(permanence_domain::notifications::content::gsm7::fold("L’été au Château"), "L'été au Chateau");
 /// ```
 #[must_use]
 pub fn fold(text: &str) -> String {

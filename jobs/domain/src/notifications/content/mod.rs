@@ -2,12 +2,13 @@
 //! They say when and where, never why: no specialty, no reason, no clinical detail.
 
 pub mod dates;
+pub mod gsm7;
 mod invitation;
 mod layout;
 mod reminder;
 
+pub use crate::field::Language;
 pub use invitation::{InvitationContext, invitation_email};
-pub use permanence_domain::field::Language;
 pub use reminder::{ReminderContext, reminder_email, reminder_text};
 
 /// The words of a mail.
