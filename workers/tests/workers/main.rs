@@ -8,3 +8,4 @@ mod metrics;
 mod reminders;
 mod schedule;
 mod support;
+mod year;

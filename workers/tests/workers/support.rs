@@ -61,7 +61,8 @@ impl World {
     pub(crate) async fn with_clock(simulated: Arc<SimulatedClock>, clock: SharedClock, zone: Tz) -> Self {
         let database = TestDatabase::create(&MIGRATOR).await;
         let db = Db::new(database.login_options(), 8, clock, Waker::start(database.login_options()));
-        let outbox = Outbox::in_memory();
+        let told = simulated.clone();
+        let outbox = Outbox::with_clock(None, move || told.now()).expect("an outbox");
         let mail = MailServer::start(LOCAL, outbox.clone()).await.expect("a mail server");
         let sms = SmsServer::start(LOCAL, outbox.clone()).await.expect("an SMS server");
         let mut tx = db.system(Actor::JOB).await.expect("a transaction");
@@ -230,6 +231,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// Dies where it stands, as a process that is killed.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        // It ends by being aborted.
+        drop(self.task.await);
+    }
+
     pub(crate) async fn drain(self) {
         self.shutdown.cancel();
         soon("drained", self.task).await.expect("the pool did not panic");
@@ -254,6 +262,10 @@ pub(crate) fn by_sms() -> NewPatient {
 
 pub(crate) fn by_email() -> NewPatient {
     NewPatient { consents: Consents { reminder_sms: false, reminder_email: true }, ..patient() }
+}
+
+pub(crate) fn by_both() -> NewPatient {
+    NewPatient { consents: Consents { reminder_sms: true, reminder_email: true }, ..patient() }
 }
 
 pub(crate) fn by_nothing() -> NewPatient {
