@@ -2,6 +2,7 @@
 
 mod appointments;
 mod auth;
+mod availability;
 pub mod config;
 mod docs;
 mod error;
@@ -17,6 +18,7 @@ mod respond;
 mod rooms;
 mod router;
 mod serve;
+mod settings;
 mod state;
 mod users;
 

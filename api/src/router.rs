@@ -19,9 +19,9 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    appointments, auth, docs,
+    appointments, auth, availability, docs,
     error::{ApiError, unknown_method, unknown_route},
-    health, jobs, observe, pages, patients, practitioners, queues, rooms,
+    health, jobs, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
     users,
 };
@@ -41,6 +41,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::get_user, users::remove_user))
         .routes(routes!(users::change_user_role))
         .routes(routes!(users::resend_invitation))
+        .routes(routes!(settings::get_settings, settings::update_settings))
         .routes(routes!(practitioners::add_practitioner, practitioners::list_practitioners))
         .routes(routes!(
             practitioners::get_practitioner,
@@ -60,6 +61,10 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::reschedule_appointment,
             appointments::cancel_appointment
         ))
+        .routes(routes!(availability::list_slots))
+        .routes(routes!(availability::get_availability, availability::replace_availability))
+        .routes(routes!(availability::add_entry))
+        .routes(routes!(availability::get_entry, availability::update_entry, availability::delete_entry))
         .routes(routes!(appointments::list_appointment_reminders))
         .routes(routes!(appointments::list_reminders))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.

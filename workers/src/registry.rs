@@ -41,7 +41,10 @@ impl Registry {
     }
 
     fn with<J: Perform>(mut self) -> Self {
-        self.performers.insert(J::KIND, |job, services| Box::pin(run::<J>(job, services)));
+        for kind in std::iter::once(&J::KIND).chain(J::ALIASES) {
+            let taken = self.performers.insert(kind, |job, services| Box::pin(run::<J>(job, services)));
+            debug_assert!(taken.is_none(), "{kind} is performed twice");
+        }
         self
     }
 }

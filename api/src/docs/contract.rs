@@ -7,12 +7,16 @@ use utoipa::openapi::{
     Components, Content, HttpMethod, OpenApi as Document, RefOr, Response, ResponseBuilder, Schema,
     header::Header,
     path::{Operation, Parameter, PathItem},
-    schema::{AdditionalProperties, ObjectBuilder, Ref, Type},
+    schema::{AdditionalProperties, ArrayItems, ObjectBuilder, Ref, Type},
 };
 
 /// Fields of requests that may be left out because the server has a default; they are never absent from answers.
-const DEFAULTED: [(&str, &[&str]); 2] =
-    [("NewPatient", &["language"]), ("Consents", &["reminder_sms", "reminder_email"])];
+const DEFAULTED: [(&str, &[&str]); 4] = [
+    ("NewPatient", &["language"]),
+    ("Consents", &["reminder_sms", "reminder_email"]),
+    ("NewAppointment", &["outside_availability"]),
+    ("Rule", &["every_weeks"]),
+];
 
 /// Routes whose key has nothing to do, so that no answer is kept.
 const KEEPS_NO_ANSWER: [&str; 1] = ["/api/v1/auth/logout"];
@@ -64,8 +68,15 @@ fn of_content(content: &RefOr<Content>) -> Option<String> {
 
 /// Every resource that counts its changes.
 fn versioned(components: &Components) -> BTreeSet<String> {
-    let counts = |schema: &RefOr<Schema>| matches!(schema, RefOr::T(Schema::Object(object)) if object.properties.contains_key("version"));
     components.schemas.iter().filter(|(_, schema)| counts(schema)).map(|(name, _)| name.clone()).collect()
+}
+
+fn counts(schema: &RefOr<Schema>) -> bool {
+    match schema {
+        RefOr::T(Schema::Object(object)) => object.properties.contains_key("version"),
+        RefOr::T(Schema::AllOf(parts)) => parts.items.iter().any(counts),
+        _ => false,
+    }
 }
 
 fn problem(description: &str) -> RefOr<Response> {
@@ -136,9 +147,19 @@ fn close(components: &mut Components, bodies: BTreeSet<String>) {
         object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         let optional = defaulted.get(schema.as_str()).copied().unwrap_or_default();
         object.required.retain(|field| !optional.contains(&field.as_str()));
-        open.extend(object.properties.values().filter_map(|property| match property {
-            RefOr::Ref(reference) => Some(name(reference)),
-            RefOr::T(_) => None,
-        }));
+        open.extend(object.properties.values().flat_map(inside));
+    }
+}
+
+/// The components that a property holds: itself, or what it is a list of, or what it is if it is not null.
+fn inside(property: &RefOr<Schema>) -> Vec<String> {
+    match property {
+        RefOr::Ref(reference) => vec![name(reference)],
+        RefOr::T(Schema::Array(array)) => match &array.items {
+            ArrayItems::RefOrSchema(item) => inside(item),
+            ArrayItems::False => Vec::new(),
+        },
+        RefOr::T(Schema::OneOf(either)) => either.items.iter().flat_map(inside).collect(),
+        RefOr::T(_) => Vec::new(),
     }
 }

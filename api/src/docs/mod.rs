@@ -32,9 +32,11 @@ pub(crate) use contract::complete;
     tags(
         (name = "auth", description = "Signing in and out"),
         (name = "users", description = "Members of the tenant"),
+        (name = "settings", description = "What a practice decides for itself"),
         (name = "practitioners", description = "Who treats"),
         (name = "rooms", description = "Where"),
         (name = "patients", description = "Who comes"),
+        (name = "availability", description = "When practitioners see patients"),
         (name = "appointments", description = "The agenda and its reminders"),
         (name = "jobs", description = "What happens in the background"),
         (name = "queues", description = "For operators of the platform"),

@@ -4,6 +4,7 @@
 
 mod appointments;
 mod auth;
+mod availability;
 mod contract;
 mod errors;
 mod health;
@@ -14,5 +15,6 @@ mod patients;
 mod practice;
 mod process;
 mod serve;
+mod settings;
 mod support;
 mod users;

@@ -9,12 +9,14 @@ use permanence_domain::{
     crypto::hash_password,
     db::{Actor, Db, SystemTx, TenantTx},
     field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone, RppsNumber},
+    hours::{Span, TimeOfDay},
     identity::{NewTenant, Role, add_member, create_tenant, find_tenant, list_members},
     ids::{PatientId, PractitionerId, RoomId, TenantId},
     page::PageQuery,
     patients::{self, Consents, NewPatient, PatientQuery},
     people::{self, NewPractitioner},
     scheduling::{self, NewAppointment, NewRoom},
+    tenants::{self, OpeningHours, Settings, SmsSender},
 };
 
 use crate::Failure;
@@ -31,6 +33,8 @@ struct Practice {
     phone: &'static str,
     address: &'static str,
     mobile: &'static str,
+    sender: &'static str,
+    hours: [(&'static str, &'static str); 2],
     practitioners: [(&'static str, &'static str, &'static str, &'static str); 2],
     patients: usize,
 }
@@ -43,6 +47,8 @@ const PRACTICES: [Practice; 2] = [
         phone: "01 99 00 00 10",
         address: "12 rue des Lilas, 75019 Paris",
         mobile: "+33600000",
+        sender: "CabLilas",
+        hours: [("08:30", "12:30"), ("13:30", "18:30")],
         practitioners: [
             ("Camille", "Roy", "Médecine générale", "10100000016"),
             ("Naïma", "Benali", "Kinésithérapie", "10100000024"),
@@ -56,6 +62,8 @@ const PRACTICES: [Practice; 2] = [
         phone: "02 62 00 00 10",
         address: "3 rue du Bord de Mer, 97420 Le Port",
         mobile: "+262692000",
+        sender: "SantePort",
+        hours: [("07:30", "12:00"), ("13:00", "17:00")],
         practitioners: [
             ("Marie-Ève", "Hoarau", "Médecine générale", "10100000032"),
             ("Jean-Noël", "Payet", "Psychologie", "10100000040"),
@@ -170,8 +178,34 @@ async fn found(tx: &mut SystemTx, practice: &Practice) -> Result<TenantId, Failu
     Ok(tenant)
 }
 
-/// People, rooms and appointments.
+/// Open on working days, in the morning of a Saturday too.
+fn settings(practice: &Practice) -> Result<Settings, Failure> {
+    let span = |(from, to)| {
+        Ok::<_, Failure>(Span { from: read(TimeOfDay::parse(from))?, to: read(TimeOfDay::parse(to))? })
+    };
+    let day: Vec<Span> = practice.hours.into_iter().map(span).collect::<Result<_, _>>()?;
+    let opening_hours = OpeningHours {
+        monday: day.clone(),
+        tuesday: day.clone(),
+        wednesday: day.clone(),
+        thursday: day.clone(),
+        saturday: day.iter().take(1).copied().collect(),
+        friday: day,
+        sunday: Vec::new(),
+    };
+    Ok(Settings {
+        opening_hours,
+        sms_sender: Some(read(SmsSender::parse(practice.sender))?),
+        email_sender_name: Some(read(Label::parse(practice.name))?),
+        reply_to: Some(read(EmailAddress::parse(&format!("accueil@{}", practice.domain)))?),
+        ..Settings::of(practice.zone)
+    })
+}
+
+/// Settings, people, rooms and appointments.
 async fn fill(tx: &mut TenantTx, practice: &Practice) -> Result<(), Failure> {
+    let current = tenants::current_settings(tx).await?;
+    tenants::update_settings(tx, current.version, &settings(practice)?).await?;
     let mut rooms = Vec::new();
     for name in ["Cabinet 1", "Cabinet 2"] {
         rooms.push(scheduling::add_room(tx, &NewRoom { name: read(Label::parse(name))? }).await?.id);
@@ -237,9 +271,11 @@ async fn agenda(
                     room_id: Some(*room),
                     starts_at: starts,
                     ends_at: civil(day, half_hour + 1),
+                    // Today has something to show even where it is closed.
+                    outside_availability: is_weekend(day),
                 };
                 turn += 1;
-                match scheduling::book(tx, &new).await {
+                match scheduling::book(tx, Role::Admin, &new).await {
                     Ok(_) => {}
                     Err(Error::Invalid(invalid))
                         if invalid.0.iter().all(|problem| problem.code == "past_time") => {}
@@ -260,5 +296,9 @@ fn working_days(now: DateTime<Utc>, zone: Tz) -> impl Iterator<Item = NaiveDate>
     let today = now.with_timezone(&zone).date_naive();
     (0..14)
         .filter_map(move |ahead| today.checked_add_days(Days::new(ahead)))
-        .filter(move |day| *day == today || !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
+        .filter(move |day| *day == today || !is_weekend(*day))
+}
+
+fn is_weekend(day: NaiveDate) -> bool {
+    matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
 }

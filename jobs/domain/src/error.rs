@@ -178,14 +178,16 @@ fn path(location: ValuePointerRef<'_>) -> String {
     }
 }
 
-fn field_at(location: ValuePointerRef<'_>) -> String {
+/// The path of the value at this place; `body` for the whole.
+pub(crate) fn field_at(location: ValuePointerRef<'_>) -> String {
     match path(location) {
         whole if whole.is_empty() => "body".to_owned(),
         field => field,
     }
 }
 
-fn child(location: ValuePointerRef<'_>, key: &str) -> String {
+/// The path of a field of the object at this place.
+pub(crate) fn child(location: ValuePointerRef<'_>, key: &str) -> String {
     match path(location) {
         parent if parent.is_empty() => key.to_owned(),
         parent => format!("{parent}.{key}"),

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SubsecRound, Utc};
+use chrono_tz::Tz;
 use deserr::{Deserr, IntoValue, MergeWithError, Value, ValuePointerRef};
 
 use crate::error::{Invalid, Problem};
@@ -14,9 +15,14 @@ pub fn from_text<T, V: IntoValue>(
     parse: impl FnOnce(&str) -> Result<T, Problem>,
 ) -> Result<T, Invalid> {
     let text = <String as Deserr<Invalid>>::deserialize_from_value(value, location)?;
-    parse(&text).map_err(|problem| match Invalid::merge(None, problem, location) {
+    parse(&text).map_err(|problem| at(location, problem))
+}
+
+/// A problem of the value at this place.
+pub(crate) fn at(location: ValuePointerRef<'_>, problem: Problem) -> Invalid {
+    match Invalid::merge(None, problem, location) {
         ControlFlow::Continue(invalid) | ControlFlow::Break(invalid) => invalid,
-    })
+    }
 }
 
 /// Declares a string newtype with one rule: JSON, SQL and OpenAPI follow from it.
@@ -167,7 +173,8 @@ fn luhn(digits: &str) -> bool {
 const YEARS: std::ops::RangeInclusive<i32> = 1850..=9999;
 
 /// A calendar day, `YYYY-MM-DD`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(transparent)]
 #[schema(value_type = String, format = Date, example = "1984-02-29")]
 pub struct Day(pub NaiveDate);
 
@@ -226,6 +233,91 @@ impl Moment {
 }
 
 impl Deserr<Invalid> for Moment {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        from_text(value, location, Self::parse)
+    }
+}
+
+/// An instant, written as RFC 3339 with its offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2027-03-15T13:30:00Z")]
+pub struct Instant(pub DateTime<Utc>);
+
+impl Instant {
+    /// Reads `2027-03-15T13:30:00Z`, or with another offset.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let at = DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc));
+        at.filter(|at| YEARS.contains(&at.year())).map(Self).ok_or_else(|| {
+            Problem::new("", "not_a_time", "an instant with its offset as 2027-03-15T13:30:00Z").read(text)
+        })
+    }
+}
+
+impl Deserr<Invalid> for Instant {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        from_text(value, location, Self::parse)
+    }
+}
+
+/// A whole number from `MIN` to `MAX`, written in a body; `DEFAULT` where it is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Whole<const DEFAULT: u32, const MIN: u32, const MAX: u32>(u32);
+
+impl<const DEFAULT: u32, const MIN: u32, const MAX: u32> Whole<DEFAULT, MIN, MAX> {
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<const DEFAULT: u32, const MIN: u32, const MAX: u32> Default for Whole<DEFAULT, MIN, MAX> {
+    fn default() -> Self {
+        Self(DEFAULT)
+    }
+}
+
+impl<const DEFAULT: u32, const MIN: u32, const MAX: u32> TryFrom<i64> for Whole<DEFAULT, MIN, MAX> {
+    type Error = Problem;
+
+    fn try_from(number: i64) -> Result<Self, Problem> {
+        u32::try_from(number).ok().filter(|number| (MIN..=MAX).contains(number)).map(Self).ok_or_else(|| {
+            Problem::new("", "not_a_count", format!("a whole number from {MIN} to {MAX}")).read(number)
+        })
+    }
+}
+
+impl<const DEFAULT: u32, const MIN: u32, const MAX: u32> Deserr<Invalid> for Whole<DEFAULT, MIN, MAX> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        let number = <i64 as Deserr<Invalid>>::deserialize_from_value(value, location)?;
+        Self::try_from(number).map_err(|problem| at(location, problem))
+    }
+}
+
+/// A zone of the IANA database, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, example = "Europe/Paris")]
+pub struct Zone(pub Tz);
+
+impl Zone {
+    /// Reads a zone's name.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let expected = "a zone of the IANA database, such as Europe/Paris or Indian/Reunion";
+        text.parse().map(Self).map_err(|_| Problem::new("", "not_a_zone", expected).read(text))
+    }
+}
+
+impl Deserr<Invalid> for Zone {
     fn deserialize_from_value<V: IntoValue>(
         value: Value<V>,
         location: ValuePointerRef<'_>,

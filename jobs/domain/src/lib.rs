@@ -8,6 +8,7 @@ pub mod crypto;
 pub mod db;
 pub mod error;
 pub mod field;
+pub mod hours;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
@@ -22,5 +23,6 @@ pub mod scheduling;
 pub mod signal;
 pub mod storage;
 pub mod telemetry;
+pub mod tenants;
 
 pub use error::{Error, Invalid, Problem, Result};

@@ -36,6 +36,8 @@ impl Backoff {
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The stable name of the kind, like `billing.render_invoice_pdf`.
     const KIND: &'static str;
+    /// Names it had before: jobs enqueued under them are still performed. A kind is renamed only with an alias.
+    const ALIASES: &'static [&'static str] = &[];
     /// The queue, and so the worker pool, that performs it.
     const QUEUE: &'static str;
     /// How long one attempt may take before it counts as failed.

@@ -4,6 +4,7 @@
 
 mod invitations;
 mod killed;
+mod metrics;
 mod reminders;
 mod schedule;
 mod support;

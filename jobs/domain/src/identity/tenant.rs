@@ -28,7 +28,7 @@ pub struct NewTenant {
     pub address: Option<String>,
 }
 
-/// Founds a tenant.
+/// Founds a tenant; a practice comes with its settings.
 pub async fn create_tenant(tx: &mut SystemTx, new: &NewTenant) -> Result<TenantId> {
     let now = tx.now();
     let id = TenantId::new(now);
@@ -46,6 +46,11 @@ pub async fn create_tenant(tx: &mut SystemTx, new: &NewTenant) -> Result<TenantI
     )
     .execute(tx.conn())
     .await?;
+    if new.kind == "practice" {
+        sqlx::query!("INSERT INTO settings (tenant_id, updated_at) VALUES ($1, $2)", id.0, now)
+            .execute(tx.conn())
+            .await?;
+    }
     audit::record_system(tx, Some(id), "tenant.create", "tenant", Some(id.0)).await?;
     Ok(id)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use deserr::Deserr;
 use permanence_queue::{JobId, NewJob};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::jobs::SendReminder;
@@ -22,7 +22,7 @@ const LEAD: Duration = Duration::hours(24);
 const USELESS: Duration = Duration::hours(2);
 
 /// How a message travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr, Serialize, sqlx::Type, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[deserr(rename_all = lowercase)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]

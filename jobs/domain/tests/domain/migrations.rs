@@ -5,7 +5,7 @@ use permanence_domain::{
     migrate::{MIGRATOR, MigrateFailure, migrate},
 };
 use permanence_embedded::testing::TestDatabase;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 #[tokio::test]
 async fn migrating_twice_changes_nothing_and_lets_the_login_in() {
@@ -31,9 +31,8 @@ async fn migrating_twice_changes_nothing_and_lets_the_login_in() {
     assert!(matches!(refused, Err(MigrateFailure::LoginTooStrong)), "{refused:?}");
 }
 
-#[tokio::test]
-async fn the_owner_needs_not_be_a_superuser() {
-    let database = TestDatabase::create(&MIGRATOR).await;
+/// An empty database of an owner who is no superuser, so that row-level security binds them as well.
+async fn of_a_plain_owner(database: &TestDatabase) -> (String, PgConnectOptions) {
     let mut superuser = PgConnection::connect_with(&database.owner_options()).await.unwrap();
     let name = format!("owner_{}", database.name());
     let made = format!("CREATE ROLE \"{name}\" LOGIN CREATEROLE PASSWORD 'owner'");
@@ -41,6 +40,33 @@ async fn the_owner_needs_not_be_a_superuser() {
     let made = format!("CREATE DATABASE \"{name}\" OWNER \"{name}\"");
     sqlx::raw_sql(sqlx::AssertSqlSafe(made)).execute(&mut superuser).await.unwrap();
     let owner = database.owner_options().username(&name).password("owner").database(&name);
+    (name, owner)
+}
+
+#[tokio::test]
+async fn practices_that_are_there_already_get_their_settings() {
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let (name, owner) = of_a_plain_owner(&database).await;
+    let mut conn = PgConnection::connect_with(&owner).await.unwrap();
+    MIGRATOR.run_to(20_261_121_000_500, &mut conn).await.unwrap();
+    let founded = "INSERT INTO tenants (id, kind, name, time_zone, created_at)
+                   SELECT gen_random_uuid(), kind, kind, 'Europe/Paris', now()
+                   FROM unnest(ARRAY['practice', 'company', 'platform']) AS kind";
+    let everything = database.owner_options().database(&name);
+    let mut superuser = PgConnection::connect_with(&everything).await.unwrap();
+    sqlx::query(founded).execute(&mut superuser).await.unwrap();
+    MIGRATOR.run(&mut conn).await.unwrap();
+    let kinds: Vec<String> = sqlx::query_scalar("SELECT kind FROM settings JOIN tenants ON id = tenant_id")
+        .fetch_all(&mut superuser)
+        .await
+        .unwrap();
+    assert_eq!(kinds, ["practice"]);
+}
+
+#[tokio::test]
+async fn the_owner_needs_not_be_a_superuser() {
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let (name, owner) = of_a_plain_owner(&database).await;
     let login = database.login_url().replace(database.name(), &name);
     migrate(&owner, &Secret::new(login.clone())).await.unwrap();
     let mut conn = PgConnection::connect(&login).await.unwrap();

@@ -4,7 +4,9 @@
 #![expect(clippy::print_stdout, reason = "the results are the output")]
 
 mod burn_down;
+mod crash;
 mod enqueue;
+mod flat;
 mod held;
 mod latency;
 mod raw;
@@ -17,6 +19,9 @@ static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 #[tokio::main]
 async fn main() {
+    if crash::victim().await {
+        return;
+    }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|w| w == part);
     let jobs = std::env::var("JOBS").map_or(200_000, |jobs| jobs.parse().unwrap());
@@ -36,6 +41,12 @@ async fn main() {
     }
     if wants("held") {
         held::run(&server).await;
+    }
+    if wants("flat") {
+        flat::run(&server).await;
+    }
+    if wants("crash") {
+        crash::run(&server).await;
     }
     server.stop().await;
 }

@@ -47,7 +47,12 @@ impl Server {
         let postgres = Postgres::start(options).await.unwrap();
         let server = Self { postgres, data };
         // What any server of this size is given; durability stays as it is.
-        for setting in ["shared_buffers = '1GB'", "max_wal_size = '4GB'", "checkpoint_timeout = '15min'"] {
+        for setting in [
+            "shared_buffers = '1GB'",
+            "max_wal_size = '4GB'",
+            "checkpoint_timeout = '15min'",
+            "shared_preload_libraries = 'pg_stat_statements'",
+        ] {
             server.execute("postgres", &format!("ALTER SYSTEM SET {setting}")).await;
         }
         server.postgres.restart().await.unwrap();

@@ -22,7 +22,7 @@ use crate::{
 const DOUBT: Duration = Duration::from_mins(2);
 /// How much work is claimed ahead of the slots, where runs are short enough for that to be any jobs at all.
 const AHEAD: Duration = Duration::from_millis(100);
-const MOST_AHEAD: usize = 1000;
+const MOST_AHEAD: usize = 2000;
 /// How long a job that was claimed ahead waits for a slot before other processes may have it.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A claim that takes this long wades through entries of jobs that are gone but cannot be cleaned up yet, because
@@ -180,7 +180,8 @@ impl Fetcher {
             self.poll = self.config.poll_fastest;
             for job in &jobs {
                 let wait = (job.started_at - job.run_at.max(job.enqueued_at)).to_std().unwrap_or_default();
-                metrics::histogram!("permanence_queue_wait_seconds", "queue" => queue).record(wait);
+                let labels = [("queue", queue.to_owned()), ("kind", job.kind.clone())];
+                metrics::histogram!("permanence_queue_wait_seconds", &labels).record(wait);
             }
             self.hold.push(jobs);
         }

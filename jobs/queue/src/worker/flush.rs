@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use sqlx::{Connection, PgPool};
 use tokio::{sync::mpsc, time::sleep};
 
@@ -16,6 +17,8 @@ use crate::{
 };
 
 const BATCH: usize = 1000;
+/// A full batch does not wait for the one before it.
+const AT_ONCE: usize = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -29,18 +32,24 @@ impl Flusher {
     /// Flushes until the worker stops it.
     pub(super) async fn run(self, mut endings: mpsc::UnboundedReceiver<Ending>) {
         let mut arrived = Vec::with_capacity(BATCH);
+        let mut writing = FuturesUnordered::new();
         loop {
-            let count = endings.recv_many(&mut arrived, BATCH).await;
-            if count == 0 {
-                return;
+            let room = BATCH - arrived.len();
+            tokio::select! {
+                count = endings.recv_many(&mut arrived, room), if room > 0 => if count == 0 { return },
+                Some(count) = writing.next() => self.hold.settled(count),
             }
-            self.flush(arrived.drain(..)).await;
-            self.hold.settled(count);
+            let full = arrived.len() == BATCH;
+            if !arrived.is_empty() && (writing.is_empty() || full && writing.len() < AT_ONCE) {
+                writing.push(self.flush(std::mem::replace(&mut arrived, Vec::with_capacity(BATCH))));
+            }
         }
     }
 
-    async fn flush(&self, endings: impl Iterator<Item = Ending>) {
-        let mut plain = Vec::new();
+    /// Writes the ends of runs, and answers how many.
+    async fn flush(&self, endings: Vec<Ending>) -> usize {
+        let count = endings.len();
+        let mut plain = Vec::with_capacity(count);
         let mut leaving = Vec::new();
         for Ending { lease, fate, follow_ups, batch } in endings {
             leaving.extend(batch.map(|batch| (batch, lease.job)));
@@ -58,6 +67,7 @@ impl Flusher {
         {
             tracing::warn!(%error, queue = self.config.queue, "finished batches wait for the next round");
         }
+        count
     }
 
     async fn settle(&self, batch: &mut [Settled]) {

@@ -4,6 +4,7 @@ mod backend;
 mod fetch;
 mod flush;
 mod hold;
+mod pace;
 mod perform;
 mod pulse;
 mod report;
@@ -51,7 +52,7 @@ where
 pub struct Worker;
 
 impl Worker {
-    /// Prepares a worker of `queue`. The pool connects in the queue's role and serves nobody else: three
+    /// Prepares a worker of `queue`. The pool connects in the queue's role and serves nobody else: four
     /// connections are enough.
     pub fn builder(pool: PgPool, queue: &'static str) -> WorkerBuilder {
         WorkerBuilder {

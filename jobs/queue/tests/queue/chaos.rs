@@ -16,12 +16,16 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
-use crate::own_server::{OwnServer, queue_pool};
+use crate::{
+    own_server::{OwnServer, queue_pool},
+    support::eventually,
+};
 
 const DATABASE: &str = "PERMANENCE_CHAOS_DATABASE";
 const POINT: &str = "PERMANENCE_CHAOS_POINT";
-/// Where a worker may die; none is for those that die from outside.
-const POINTS: [&str; 5] = ["claimed", "effect_written", "completed_uncommitted", "committed", "none"];
+/// Where a worker may die, or freeze with its effect half written; none is for those that die from outside.
+const POINTS: [&str; 6] =
+    ["frozen", "claimed", "effect_written", "completed_uncommitted", "committed", "none"];
 const WORKERS: usize = 3;
 /// How many acts of violence end in peace, in which the rest is performed.
 const ACTS: usize = 40;
@@ -54,8 +58,9 @@ async fn worker_process() {
 }
 
 async fn perform(pool: PgPool, point: String, job: Claimed) -> Outcome {
-    // One job in twenty meets the point, so that others are on their way.
-    let here = |name: &str| point == name && job.id.0 % 20 == i64::from(job.attempt % 20);
+    // One job in twenty meets the point, so that others are on their way; freezing shows only if it happens.
+    let every = if point == "frozen" { 3 } else { 20 };
+    let here = |name: &str| point == name && job.id.0 % every == i64::from(job.attempt) % every;
     let acted = async {
         die_if(here("claimed"));
         let mut tx = pool.begin().await?;
@@ -64,6 +69,9 @@ async fn perform(pool: PgPool, point: String, job: Claimed) -> Outcome {
             .execute(&mut *tx)
             .await?;
         die_if(here("effect_written"));
+        if here("frozen") {
+            signal("STOP", std::process::id());
+        }
         complete_in(&mut tx, &SystemClock, &job.lease, None).await?;
         die_if(here("completed_uncommitted"));
         tx.commit().await?;
@@ -118,8 +126,16 @@ impl Random {
     }
 }
 
+fn restart_dead(server: &OwnServer, workers: &mut [Child], random: &mut Random) {
+    for worker in workers {
+        if worker.try_wait().unwrap().is_some() {
+            *worker = start_worker(server, POINTS[random.below(POINTS.len())]);
+        }
+    }
+}
+
 async fn act(server: &OwnServer, workers: &mut [Child], number: usize, random: &mut Random) {
-    let victim = &mut workers[random.below(WORKERS)];
+    let victim = workers[random.below(WORKERS)].id();
     match number % 10 {
         // A crash of the server takes every connection with it.
         4 => {
@@ -131,21 +147,32 @@ async fn act(server: &OwnServer, workers: &mut [Child], number: usize, random: &
                        WHERE usename = 'permanence_login' AND random() < 0.5";
             drop(sqlx::query(cut).execute(&server.owner).await);
         }
-        // Frozen for longer than a silent process is taken for living: its leases are stale when it wakes.
+        // Frozen for longer than a silent process is taken for living: its leases are stale when it wakes. Those that
+        // froze by themselves wake too.
         5 | 9 => {
-            signal("STOP", victim.id());
+            signal("STOP", victim);
+            restart_dead(server, workers, random);
             tokio::time::sleep(Duration::from_millis(1500)).await;
-            signal("CONT", victim.id());
+            workers.iter().for_each(|worker| signal("CONT", worker.id()));
         }
-        _ => signal("KILL", victim.id()),
+        _ => signal("KILL", victim),
     }
-    for worker in workers {
-        if worker.try_wait().unwrap().is_some() {
-            *worker = start_worker(server, POINTS[random.below(POINTS.len())]);
-        }
-    }
+    restart_dead(server, workers, random);
     // The next act comes at a moment of its own.
     tokio::time::sleep(Duration::from_millis(u64::try_from(random.below(200)).unwrap())).await;
+}
+
+/// The table of effects, and that of leases that were refused.
+async fn prepare(owner: &PgPool) {
+    sqlx::raw_sql(
+        "CREATE TABLE public.effects (job_id bigint NOT NULL);
+         CREATE TABLE public.stale (job_id bigint NOT NULL);
+         GRANT USAGE ON SCHEMA public TO permanence_queue;
+         GRANT SELECT, INSERT ON public.effects, public.stale TO permanence_queue",
+    )
+    .execute(owner)
+    .await
+    .unwrap();
 }
 
 async fn count(pool: &PgPool, sql: &'static str) -> i64 {
@@ -158,15 +185,7 @@ async fn no_job_is_lost_and_no_effect_happens_twice() {
     let seed = std::env::var("PERMANENCE_CHAOS_SEED")
         .map_or(u64::from(std::process::id()) + 1, |s| s.parse().unwrap());
     let server = OwnServer::start("chaos").await;
-    sqlx::raw_sql(
-        "CREATE TABLE public.effects (job_id bigint NOT NULL);
-         CREATE TABLE public.stale (job_id bigint NOT NULL);
-         GRANT USAGE ON SCHEMA public TO permanence_queue;
-         GRANT SELECT, INSERT ON public.effects, public.stale TO permanence_queue",
-    )
-    .execute(&server.owner)
-    .await
-    .unwrap();
+    prepare(&server.owner).await;
     let mut random = Random(seed);
     let mut workers: Vec<Child> = (0..WORKERS).map(|n| start_worker(&server, POINTS[n])).collect();
     for number in 0..ACTS {
@@ -181,6 +200,7 @@ async fn no_job_is_lost_and_no_effect_happens_twice() {
     let peace = tokio::time::timeout(patience, async {
         while count(&server.owner, "SELECT count(*) FROM queue.jobs").await > 0 {
             for worker in &mut workers {
+                signal("CONT", worker.id());
                 if worker.try_wait().unwrap().is_some() {
                     *worker = start_worker(&server, "none");
                 }
@@ -201,5 +221,36 @@ async fn no_job_is_lost_and_no_effect_happens_twice() {
     assert_eq!(count(&server.owner, "SELECT count(DISTINCT job_id) FROM public.effects").await, expected);
     let lost = "SELECT count(*) FROM queue.job_history WHERE errors @> '[{\"code\": \"process_lost\"}]'";
     assert!(count(&server.owner, lost).await > 0, "seed {seed}: nobody died while holding a job");
+    server.postgres.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_froze_in_the_middle_of_its_effect_is_refused_when_it_wakes() {
+    let server = OwnServer::start("frozen").await;
+    prepare(&server.owner).await;
+    let mut conn = server.owner.acquire().await.unwrap();
+    let jobs = (0..3).map(|n| NewJob::of(&Effect { n }).unwrap()).collect();
+    enqueue_all(&mut conn, &SystemClock, jobs).await.unwrap();
+    let mut frozen = start_worker(&server, "frozen");
+    let stat = format!("/proc/{}/stat", frozen.id());
+    // Its name is in parentheses, its state behind them.
+    let stopped = || std::fs::read_to_string(&stat).unwrap().contains(") T ");
+    eventually("it froze", async || stopped()).await;
+    let mut other = start_worker(&server, "none");
+    eventually("all jobs are done elsewhere", async || {
+        count(&server.owner, "SELECT count(*) FROM queue.jobs").await == 0
+    })
+    .await;
+    signal("CONT", frozen.id());
+    eventually("its lease is stale", async || {
+        count(&server.owner, "SELECT count(*) FROM public.stale").await > 0
+    })
+    .await;
+    assert_eq!(count(&server.owner, "SELECT count(*) FROM public.effects").await, 3);
+    assert_eq!(count(&server.owner, "SELECT count(*) FROM queue.job_history").await, 3);
+    for worker in [&mut frozen, &mut other] {
+        signal("KILL", worker.id());
+        worker.wait().unwrap();
+    }
     server.postgres.stop().await.unwrap();
 }

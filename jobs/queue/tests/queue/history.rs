@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use permanence_queue::{
-    Job, NewJob, Retention, cancel,
-    clock::{SimulatedClock, SystemClock},
-    maintain,
+    Job, NewJob, Progress, Retention, cancel,
+    clock::{Clock, SimulatedClock, SystemClock},
+    maintain, progress,
 };
 use serde::{Deserialize, Serialize};
 
@@ -74,4 +74,28 @@ async fn each_kind_is_kept_for_its_time_and_dropped_with_its_partition() {
 
     cancel(&mut conn, &SystemClock, db.enqueue(2).await).await.unwrap();
     assert_eq!(partitions(&db).await.len(), 1, "a day long past still has its place");
+}
+
+#[tokio::test]
+async fn the_progress_of_a_job_that_ended_long_ago_is_forgotten() {
+    let db = database().await;
+    let clock = SimulatedClock::at("2031-05-04T12:00:00Z".parse().unwrap());
+    let [ended, running] = [1, 2].map(|n| NewJob::of(&crate::support::Count { n }).unwrap());
+    let [ended, running] = [db.enqueue_job(ended).await.unwrap(), db.enqueue_job(running).await.unwrap()];
+    for id in [ended, running] {
+        sqlx::query("INSERT INTO queue.job_progress (job_id, done, updated_at) VALUES ($1, 1, $2)")
+            .bind(id.0)
+            .bind(clock.now())
+            .execute(&db.owner())
+            .await
+            .unwrap();
+    }
+    let mut conn = db.pool.acquire().await.unwrap();
+    cancel(&mut conn, &clock, ended).await.unwrap();
+    clock.advance(Duration::from_hours(24 * 90));
+    assert_eq!(maintain(&mut conn, &clock).await.unwrap().progress_forgotten, 0, "ninety days are kept");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(maintain(&mut conn, &clock).await.unwrap().progress_forgotten, 1);
+    assert_eq!(progress(&mut conn, ended).await.unwrap(), None);
+    assert_eq!(progress(&mut conn, running).await.unwrap(), Some(Progress { done: 1, total: None }));
 }

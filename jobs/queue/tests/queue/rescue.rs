@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use permanence_queue::{Claimed, Error, Job, Lease, Outcome, clock::SystemClock, complete_in};
+use permanence_queue::{Claimed, Error, Job, Lease, NewJob, Outcome, clock::SystemClock, complete_in};
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -93,4 +94,52 @@ async fn a_slow_worker_that_blocks_its_runtime_keeps_its_job() {
     assert_eq!(db.count("SELECT attempt::bigint FROM queue.job_history").await, 1);
     other.stop().await;
     slow.stop().await;
+}
+
+#[derive(Serialize, Deserialize)]
+struct Long;
+
+impl Job for Long {
+    const KIND: &'static str = "test.long";
+    const QUEUE: &'static str = Count::QUEUE;
+    const TIMEOUT: Duration = Duration::from_mins(20);
+}
+
+/// How long the long job runs, and after what silence its process would be dead: `PERMANENCE_LONG_JOB_SECONDS` under a
+/// window of 15 s, three times the tests' usual window unless said otherwise.
+fn long_job() -> (Duration, Duration, Duration) {
+    std::env::var("PERMANENCE_LONG_JOB_SECONDS").map_or(
+        (Duration::from_millis(1200), Duration::from_millis(40), Duration::from_millis(400)),
+        |seconds| {
+            (Duration::from_secs(seconds.parse().unwrap()), Duration::from_secs(3), Duration::from_secs(15))
+        },
+    )
+}
+
+#[tokio::test]
+async fn a_job_far_longer_than_the_rescue_window_runs_once() {
+    let db = database().await;
+    let (length, beat, window) = long_job();
+    let job = NewJob::of(&Long).unwrap();
+    let id = db.enqueue_job(job).await.unwrap();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let workers = [0, 1].map(|_| {
+        let runs = Arc::clone(&runs);
+        Running::start(db.worker().heartbeat(beat, window), move |_: Claimed, _: CancellationToken| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            async move {
+                // The length itself is what is tested.
+                tokio::time::sleep(length).await;
+                Outcome::Done(None)
+            }
+        })
+    });
+    eventually("it runs", async || runs.load(Ordering::SeqCst) > 0).await;
+    tokio::time::sleep(length).await;
+    db.wait_for_state(id, "completed").await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    assert_eq!(db.count("SELECT attempt::bigint FROM queue.job_history").await, 1);
+    for worker in workers {
+        worker.stop().await;
+    }
 }

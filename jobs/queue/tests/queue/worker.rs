@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,6 +14,7 @@ use permanence_queue::{
     clock::{Clock, SimulatedClock, SystemClock},
     enqueue, enqueue_all,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Count, Running, database, eventually};
@@ -197,5 +201,58 @@ async fn an_idle_worker_asks_at_most_twice_a_second() {
         (1..=4).contains(&(now - before))
     })
     .await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn short_jobs_are_claimed_ahead_and_go_back_to_the_others_when_they_stall() {
+    let db = database().await;
+    let (gate, stalls) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (opened, stalled) = (Arc::clone(&gate), Arc::clone(&stalls));
+    let worker = Running::start(db.worker().concurrency(1), move |_: Claimed, _: CancellationToken| {
+        let (opened, stalled) = (Arc::clone(&opened), Arc::clone(&stalled));
+        async move {
+            if stalled.load(Ordering::SeqCst) {
+                opened.notified().await;
+            }
+            Outcome::Done(None)
+        }
+    });
+    let mut conn = db.pool.acquire().await.unwrap();
+    let batch = || (0..50).map(|n| NewJob::of(&Count { n }).unwrap()).collect();
+    enqueue_all(&mut conn, &SystemClock, batch()).await.unwrap();
+    eventually("runs are known to be short", async || {
+        db.count("SELECT count(*) FROM queue.job_history").await == 50
+    })
+    .await;
+
+    stalls.store(true, Ordering::SeqCst);
+    enqueue_all(&mut conn, &SystemClock, batch()).await.unwrap();
+    let running = "SELECT count(*) FROM queue.jobs WHERE state = 'running'";
+    eventually("more are claimed than there are slots", async || db.count(running).await > 1).await;
+    eventually("all but the one that runs go back", async || db.count(running).await == 1).await;
+    assert_eq!(db.count("SELECT max(attempt)::bigint FROM queue.jobs WHERE state = 'available'").await, 0);
+
+    stalls.store(false, Ordering::SeqCst);
+    gate.notify_one();
+    eventually("all have run", async || db.count("SELECT count(*) FROM queue.jobs").await == 0).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn long_jobs_are_claimed_for_free_slots_only() {
+    let db = database().await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    let jobs = (0..50).map(|n| NewJob::of(&Count { n }).unwrap()).collect();
+    enqueue_all(&mut conn, &SystemClock, jobs).await.unwrap();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&begun);
+    let worker = db.worker().concurrency(3).grace(Duration::ZERO);
+    let worker = Running::start(worker, move |_: Claimed, _: CancellationToken| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::future::pending()
+    });
+    eventually("the slots are full", async || begun.load(Ordering::SeqCst) == 3).await;
+    assert_eq!(db.count("SELECT count(*) FROM queue.jobs WHERE state = 'running'").await, 3);
     worker.stop().await;
 }
