@@ -86,9 +86,12 @@ impl Env {
         }
     }
 
-    /// Notes that a variable is not as it should be.
+    /// Notes that a variable is not as it should be; once, however many readers it has.
     pub fn problem(&mut self, name: &str, read: &str, expected: &str) {
-        self.problems.push(format!("{name}: read {read}, expected {expected}"));
+        let problem = format!("{name}: read {read}, expected {expected}");
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// A variable that must be there. `None` means that a problem was noted.
@@ -191,6 +194,16 @@ pub fn duration(text: &str) -> Option<Duration> {
 /// Reads an `http` or `https` URL.
 pub fn http_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// Reads where providers can reach the API from outside: `WEBHOOK_URL`, else `PUBLIC_URL` if it is encrypted. The
+/// outer `None` means that a problem was noted, the inner one that there is no such place.
+pub fn webhook_base(env: &mut Env) -> Option<Option<Url>> {
+    let named = env.or("WEBHOOK_URL", None, "the URL at which providers reach the API", |text| {
+        http_url(text).map(Some)
+    });
+    let public = || env.get("PUBLIC_URL").and_then(http_url).filter(|url| url.scheme() == "https");
+    named.map(|url| url.or_else(public))
 }
 
 /// Where the database is, for the login role.

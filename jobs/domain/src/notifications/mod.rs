@@ -2,6 +2,7 @@
 
 pub mod jobs;
 mod ledger;
+pub mod receipts;
 mod reminder;
 
 pub use ledger::{
