@@ -13,6 +13,7 @@ fn provider(address: SocketAddr, sender: TwilioSender) -> SmsProvider {
         account_sid: "AC123".to_owned(),
         auth_token: "token".to_owned(),
         sender,
+        status_callback: None,
         timeouts: HttpTimeouts::default(),
     };
     SmsProvider::Twilio(Twilio::new(settings).unwrap())

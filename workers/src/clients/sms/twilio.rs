@@ -32,6 +32,8 @@ pub struct TwilioSettings {
     pub auth_token: String,
     /// What messages are sent from.
     pub sender: TwilioSender,
+    /// Where the provider reports what becomes of a message, if anywhere.
+    pub status_callback: Option<String>,
     /// How long to wait.
     pub timeouts: HttpTimeouts,
 }
@@ -92,7 +94,9 @@ impl Twilio {
             TwilioSender::MessagingService(sid) => ("MessagingServiceSid", sid.as_str()),
         };
         let validity = message.valid_for.as_secs().clamp(1, 36_000).to_string();
-        let form = [("To", message.to), ("Body", message.body), ("ValidityPeriod", &validity), sender];
+        let mut form =
+            vec![("To", message.to), ("Body", message.body), ("ValidityPeriod", validity.as_str()), sender];
+        form.extend(self.settings.status_callback.as_deref().map(|url| ("StatusCallback", url)));
         let request = self.client.post(&self.url).basic_auth(account_sid, Some(auth_token)).form(&form);
         let answer = http::exchange(request).await?;
         if !answer.status.is_success() {
