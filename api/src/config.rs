@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 
-use permanence_domain::config::{
-    AuthConfig, ConfigError, DatabaseConfig, Env, Secret, StorageConfig, encryption_key, http_url, parsed,
+use permanence_domain::{
+    config::{
+        AuthConfig, ConfigError, DatabaseConfig, Env, Secret, StorageConfig, encryption_key, http_url, parsed,
+        webhook_base,
+    },
+    notifications::receipts::{Provider, webhook_url},
 };
 
 /// All that the API needs to know.
@@ -21,6 +25,8 @@ pub struct ApiConfig {
     pub auth: AuthConfig,
     /// Seals stored answers.
     pub encryption_key: Secret,
+    /// What providers that report deliveries prove themselves with.
+    pub webhooks: WebhookConfig,
 }
 
 impl ApiConfig {
@@ -43,6 +49,7 @@ impl ApiConfig {
         let storage = StorageConfig::read(env);
         let auth = AuthConfig::read(env);
         let encryption_key = encryption_key(env);
+        let webhooks = WebhookConfig::read(env);
         Some(Self {
             listen: listen?,
             cors_origins: cors_origins?,
@@ -50,8 +57,39 @@ impl ApiConfig {
             storage: storage?,
             auth: auth?,
             encryption_key: encryption_key?,
+            webhooks: webhooks?,
         })
     }
+}
+
+/// What tells a provider's call from anybody's. A provider without it has no webhook.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// Twilio: the account's token, and the URL that Twilio is told and signs.
+    pub twilio: Option<(Secret, String)>,
+    /// Brevo: the token that its webhooks were set up with.
+    pub brevo: Option<Secret>,
+}
+
+impl WebhookConfig {
+    /// Reads `TWILIO_AUTH_TOKEN`, `BREVO_WEBHOOK_SECRET`, `WEBHOOK_URL` and `PUBLIC_URL`.
+    pub fn read(env: &mut Env) -> Option<Self> {
+        let base = webhook_base(env);
+        let twilio = optional(env, "TWILIO_AUTH_TOKEN", "the auth token", |_| true);
+        let brevo =
+            optional(env, "BREVO_WEBHOOK_SECRET", "a secret of at least 16 characters", |text| text.len() >= 16);
+        let url = base?.map(|base| webhook_url(&base, Provider::Twilio));
+        Some(Self { twilio: twilio?.zip(url), brevo: brevo? })
+    }
+}
+
+fn optional(
+    env: &mut Env,
+    name: &str,
+    expected: &str,
+    accept: impl FnOnce(&str) -> bool,
+) -> Option<Option<Secret>> {
+    if env.get(name).is_none() { Some(None) } else { env.secret(name, expected, accept).map(Some) }
 }
 
 /// Reads `LISTEN`.

@@ -17,3 +17,4 @@ mod serve;
 mod settings;
 mod support;
 mod users;
+mod webhooks;
