@@ -7,6 +7,8 @@ ALTER TABLE reminder_events ADD CONSTRAINT reminder_events_event_check
 
 -- From a report to its message.
 CREATE INDEX reminder_events_by_message ON reminder_events (provider, message_id) WHERE event = 'sent';
+-- The latest messages of a provider that has to be asked.
+CREATE INDEX reminder_events_by_sending ON reminder_events (provider, at) WHERE event = 'sent';
 -- The same report twice is one event.
 CREATE UNIQUE INDEX reminder_events_report_once
     ON reminder_events (tenant_id, provider, message_id, event, COALESCE(code, ''))

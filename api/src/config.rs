@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use permanence_domain::{
     config::{
         AuthConfig, ConfigError, DatabaseConfig, Env, Secret, StorageConfig, encryption_key, http_url, parsed,
-        webhook_base,
     },
-    notifications::receipts::{Provider, webhook_url},
+    notifications::receipts::{Provider, webhook_base, webhook_url},
 };
 
 /// All that the API needs to know.
@@ -57,7 +56,7 @@ impl ApiConfig {
             storage: storage?,
             auth: auth?,
             encryption_key: encryption_key?,
-            webhooks: webhooks?,
+            webhooks,
         })
     }
 }
@@ -72,24 +71,25 @@ pub struct WebhookConfig {
 }
 
 impl WebhookConfig {
-    /// Reads `TWILIO_AUTH_TOKEN`, `BREVO_WEBHOOK_SECRET`, `WEBHOOK_URL` and `PUBLIC_URL`.
-    pub fn read(env: &mut Env) -> Option<Self> {
-        let base = webhook_base(env);
-        let twilio = optional(env, "TWILIO_AUTH_TOKEN", "the auth token", |_| true);
+    /// Reads `TWILIO_AUTH_TOKEN`, `BREVO_WEBHOOK_SECRET`, `WEBHOOK_URL` and `PUBLIC_URL`, all of which may be absent;
+    /// a wrong one is noted in the environment.
+    fn read(env: &mut Env) -> Self {
+        let url = webhook_base(env).map(|base| webhook_url(&base, Provider::Twilio));
+        let token = secret_if_set(env, "TWILIO_AUTH_TOKEN", "the auth token", |_| true);
+        let long_enough = |text: &str| text.chars().count() >= 16;
         let brevo =
-            optional(env, "BREVO_WEBHOOK_SECRET", "a secret of at least 16 characters", |text| text.len() >= 16);
-        let url = base?.map(|base| webhook_url(&base, Provider::Twilio));
-        Some(Self { twilio: twilio?.zip(url), brevo: brevo? })
+            secret_if_set(env, "BREVO_WEBHOOK_SECRET", "a secret of at least 16 characters", long_enough);
+        Self { twilio: token.zip(url), brevo }
     }
 }
 
-fn optional(
+fn secret_if_set(
     env: &mut Env,
     name: &str,
     expected: &str,
     accept: impl FnOnce(&str) -> bool,
-) -> Option<Option<Secret>> {
-    if env.get(name).is_none() { Some(None) } else { env.secret(name, expected, accept).map(Some) }
+) -> Option<Secret> {
+    if env.get(name).is_some() { env.secret(name, expected, accept) } else { None }
 }
 
 /// Reads `LISTEN`.

@@ -31,8 +31,9 @@ pub struct Messaging {
 impl Messaging {
     /// Connects nothing yet; a wrong setting is told by the name of its variable.
     pub fn new(config: &MessagingConfig, clock: SharedClock) -> std::result::Result<Self, String> {
-        let mail = route(&config.mail, &clock, |provider| mail(provider, &config.mail_from))?;
-        let sms = route(&config.sms, &clock, |provider| sms(provider, &clock))?;
+        let mail = route(&config.mail, clock.clone(), |provider| mail(provider, &config.mail_from))?;
+        let time = clock.clone();
+        let sms = route(&config.sms, clock, |provider| sms(provider, &time))?;
         Ok(Self {
             mail: mail.ok_or("MAIL_PROVIDER: nobody carries mail")?,
             sms,
@@ -45,13 +46,13 @@ impl Messaging {
 /// The route over the providers of a channel, if it has any.
 fn route<C, P: Carrier>(
     configs: &[Rated<C>],
-    clock: &SharedClock,
+    clock: SharedClock,
     open: impl Fn(&C) -> std::result::Result<P, String>,
 ) -> std::result::Result<Option<Route<P>>, String> {
     let open = |config: &Rated<C>| Ok((open(&config.provider)?, config.rate));
     let providers: Vec<(P, Option<Rate>)> =
         configs.iter().map(open).collect::<std::result::Result<_, String>>()?;
-    Ok((!providers.is_empty()).then(|| Route::new(providers, clock.clone())))
+    Ok((!providers.is_empty()).then(|| Route::new(providers, clock)))
 }
 
 fn named(name: &'static str) -> impl Fn(String) -> String {
@@ -79,9 +80,9 @@ fn sms(config: &SmsConfig, clock: &SharedClock) -> std::result::Result<SmsProvid
         SmsConfig::Twilio(settings) => {
             Twilio::new(settings.clone()).map(SmsProvider::Twilio).map_err(named("TWILIO_…"))
         }
-        SmsConfig::Brevo(settings, sender) => BrevoSms::new(settings.clone(), sender.clone())
-            .map(SmsProvider::Brevo)
-            .map_err(named("BREVO_…")),
+        SmsConfig::Brevo(settings, sender) => {
+            BrevoSms::new(settings.clone(), sender.clone()).map(SmsProvider::Brevo).map_err(named("BREVO_…"))
+        }
     }
 }
 

@@ -18,8 +18,7 @@ use crate::support::{BREVO_SECRET, LOCAL, Practice, TestApi, at};
 async fn sent(practice: &Practice<'_>, api: &TestApi, provider: &str, message_id: &str) -> String {
     let patient = practice.patient("Hélène", "Garcia").await;
     let practitioner = practice.practitioner("Roy").await;
-    let appointment =
-        practice.booked(&patient, &practitioner, "2027-01-15T09:00", "2027-01-15T09:30").await;
+    let appointment = practice.booked(&patient, &practitioner, "2027-01-15T09:00", "2027-01-15T09:30").await;
     let mut tx = api.db.tenant(practice.tenant, Actor::JOB).await.unwrap();
     sqlx::query(
         "INSERT INTO reminder_events (tenant_id, reminder_id, at, event, provider, message_id)
@@ -149,7 +148,10 @@ async fn what_is_not_ours_is_taken_and_what_is_no_report_is_refused() {
     assert_eq!(status(brevo(&api, &json!({ "messageId": 99, "msg_status": "delivered" }))).await, TAKEN);
     assert_eq!(status(brevo(&api, &json!("delivered"))).await, (400, json!("malformed_report")));
     assert_eq!(status(twilio(&api, &[("Hello", "world")])).await, (400, json!("malformed_report")));
-    assert_eq!(status(twilio(&api, &[("Hello", &"x".repeat(300_000))])).await, (413, json!("body_too_large")));
+    assert_eq!(
+        status(twilio(&api, &[("Hello", &"x".repeat(300_000))])).await,
+        (413, json!("body_too_large"))
+    );
 }
 
 #[tokio::test]
@@ -195,11 +197,8 @@ async fn the_providers_own_calls_are_understood() {
     let roses = api.practice("Roses", Tz::Europe__Paris).await;
     let digest = Sha1::digest("2/+33600000001");
     let second = sent(&roses, &api, "twilio", &format!("SM{}", hex::encode(&digest[..16]))).await;
-    let messages = format!(
-        "{}/2010-04-01/Accounts/{}/Messages.json",
-        server.twilio_url(),
-        known.twilio_account_sid
-    );
+    let messages =
+        format!("{}/2010-04-01/Accounts/{}/Messages.json", server.twilio_url(), known.twilio_account_sid);
     let callback = format!("{}/api/v1/webhooks/twilio", api.base);
     let form = [
         ("To", "+33600000001"),

@@ -65,9 +65,7 @@ impl Parts {
             },
         )?;
         let mail = match &outbox {
-            Some(outbox) if embeds_mail(env) => {
-                Some(MailServer::start(ANY_PORT, outbox.clone()).await?)
-            }
+            Some(outbox) if embeds_mail(env) => Some(MailServer::start(ANY_PORT, outbox.clone()).await?),
             _ => None,
         };
         let sms = match &outbox {

@@ -196,16 +196,6 @@ pub fn http_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// Reads where providers can reach the API from outside: `WEBHOOK_URL`, else `PUBLIC_URL` if it is encrypted. The
-/// outer `None` means that a problem was noted, the inner one that there is no such place.
-pub fn webhook_base(env: &mut Env) -> Option<Option<Url>> {
-    let named = env.or("WEBHOOK_URL", None, "the URL at which providers reach the API", |text| {
-        http_url(text).map(Some)
-    });
-    let public = || env.get("PUBLIC_URL").and_then(http_url).filter(|url| url.scheme() == "https");
-    named.map(|url| url.or_else(public))
-}
-
 /// Where the database is, for the login role.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {

@@ -3,11 +3,15 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+use permanence_domain::notifications::receipts::DeliveryStatus;
 use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use super::SendError;
 use super::http::{self, Answer, HttpTimeouts};
+use super::lookup::{Lookup, Sought};
+use super::{Receipt, SendError};
 
 pub(super) const NAME: &str = "brevo";
 
@@ -47,6 +51,24 @@ impl fmt::Debug for Account {
     }
 }
 
+/// The most that the provider lists at once.
+const MOST_EVENTS: usize = 100;
+
+#[derive(Deserialize)]
+struct Events {
+    /// Left out when there are none.
+    #[serde(default)]
+    events: Vec<Happening>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Happening {
+    event: String,
+    message_id: String,
+    tag: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Refusal {
     code: String,
@@ -67,8 +89,54 @@ impl Account {
         if answer.status.is_success() { Ok(answer) } else { Err(refused(&answer)) }
     }
 
+    /// Looks for a message among what happened to its recipient, by its tag.
+    ///
+    /// The list is narrowed by the recipient and the tag compared here: a narrowing by tag that the provider
+    /// understood otherwise would show an absence that is none.
+    pub(super) async fn look_up(
+        &self,
+        path: &str,
+        recipient: (&str, &str),
+        sought: &Sought<'_>,
+        now: DateTime<Utc>,
+        status: fn(&str) -> Option<DeliveryStatus>,
+    ) -> Result<Lookup, SendError> {
+        let mut url = Url::parse(&format!("{}{path}", self.endpoint))
+            .map_err(|_| SendError::permanent("request_not_built"))?;
+        // Today counts, and the account's day may be another than ours.
+        let days = (now - sought.since).num_days().clamp(0, 80) + 2;
+        url.query_pairs_mut()
+            .append_pair(recipient.0, recipient.1)
+            .append_pair("days", &days.to_string())
+            .append_pair("limit", &MOST_EVENTS.to_string());
+        let answer = http::exchange(self.signed(self.client.get(url))).await?;
+        if !answer.status.is_success() {
+            return Err(refused(&answer));
+        }
+        let list: Events = serde_json::from_slice(&answer.body)
+            .map_err(|_| SendError::temporary("brevo_unreadable_answer"))?;
+        Ok(among(&list.events, &sought.key.to_string(), status))
+    }
+
     fn signed(&self, request: RequestBuilder) -> RequestBuilder {
         request.header("api-key", &self.settings.api_key).header("accept", "application/json")
+    }
+}
+
+/// Finds a message among events, the newest first.
+fn among(events: &[Happening], key: &str, status: fn(&str) -> Option<DeliveryStatus>) -> Lookup {
+    let mut ours = events.iter().filter(|event| event.tag.as_deref() == Some(key)).peekable();
+    let Some(message_id) = ours.peek().map(|event| event.message_id.trim_matches(['<', '>']).to_owned())
+    else {
+        let untagged = |event: &Happening| event.tag.as_deref().is_none_or(str::is_empty);
+        let tells_nothing = events.len() >= MOST_EVENTS || events.iter().any(untagged);
+        return if tells_nothing { Lookup::NEVER } else { Lookup::NotFound };
+    };
+    let last =
+        ours.filter_map(|event| status(&event.event)).find(|status| *status != DeliveryStatus::Pending);
+    Lookup::Found {
+        receipt: Receipt { provider: NAME, message_id },
+        status: last.unwrap_or(DeliveryStatus::Pending),
     }
 }
 

@@ -5,6 +5,7 @@ mod brevo;
 pub mod failover;
 pub mod gsm7;
 mod http;
+mod lookup;
 pub mod mail;
 pub mod sms;
 pub mod smtp;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use brevo::BrevoSettings;
 pub use http::HttpTimeouts;
+pub use lookup::{Lookup, Sought};
 
 /// Says what became of a message that was not certainly accepted.
 ///

@@ -2,8 +2,9 @@
 
 use lettre::message::Mailbox;
 use permanence_domain::{
-    config::{Env, Secret, http_url, parsed, webhook_base},
+    config::{Env, Secret, http_url, parsed},
     identity::TokenHashes,
+    notifications::receipts::webhook_base,
 };
 use url::Url;
 
@@ -92,7 +93,7 @@ fn sms(env: &mut Env) -> Option<Vec<Rated<SmsConfig>>> {
         .map(|name| match name.as_str() {
             "ovh" => rated(env, "OVH_RATE", |env| providers::ovh(env).map(SmsConfig::Ovh)),
             "twilio" => rated(env, "TWILIO_RATE", |env| {
-                providers::twilio(env, callbacks.as_ref()?.as_ref()).map(SmsConfig::Twilio)
+                providers::twilio(env, callbacks.as_ref()).map(SmsConfig::Twilio)
             }),
             _ => rated(env, "BREVO_RATE", |env| {
                 let account = providers::brevo(env);
@@ -122,7 +123,8 @@ fn mail(env: &mut Env) -> Option<Vec<Rated<MailConfig>>> {
 /// Reads a list of names, each a known one and given once.
 fn in_order(text: &str, known: &[&str]) -> Option<Vec<String>> {
     let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-    let sound = |(place, name): (usize, &String)| known.contains(&name.as_str()) && !names[..place].contains(name);
+    let sound =
+        |(place, name): (usize, &String)| known.contains(&name.as_str()) && !names[..place].contains(name);
     names.iter().enumerate().all(sound).then_some(names)
 }
 
@@ -199,11 +201,8 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let list = "SMS_PROVIDER: read `ovh,ovh`, expected ovh, twilio, brevo, several of them separated by commas, or none";
-        let problems = read(&[
-            ("SMS_PROVIDER", "ovh,ovh"),
-            ("MAIL_PROVIDER", "post"),
-            ("MAIL_FROM", "nobody"),
-        ]);
+        let problems =
+            read(&[("SMS_PROVIDER", "ovh,ovh"), ("MAIL_PROVIDER", "post"), ("MAIL_FROM", "nobody")]);
         assert_eq!(
             problems.unwrap_err(),
             [

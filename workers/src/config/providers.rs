@@ -39,8 +39,7 @@ pub(super) fn ovh(env: &mut Env) -> Option<OvhSettings> {
     let application_secret = env.secret("OVH_APPLICATION_SECRET", "the application secret", |_| true);
     let consumer_key = env.secret("OVH_CONSUMER_KEY", "the consumer key", |_| true);
     let service = text(env, "OVH_SMS_SERVICE", "the SMS account such as sms-xx12345-1");
-    let sender =
-        env.or("SMS_SENDER", None, SENDER, |text| is_sender(text).then(|| Some(text.to_owned())));
+    let sender = env.or("SMS_SENDER", None, SENDER, |text| is_sender(text).then(|| Some(text.to_owned())));
     Some(OvhSettings {
         endpoint: endpoint?,
         application_key: application_key?,

@@ -119,7 +119,9 @@ pub(super) async fn send_mail(
     }
     let key = new.headers.get("idempotencyKey").and_then(Value::as_str).map(str::to_owned);
     let oldest = desk.outbox.now() - REMEMBERED;
-    if key.is_some() && desk.outbox.mails().iter().any(|mail| mail.received_at > oldest && mail.header(KEY) == key) {
+    if key.is_some()
+        && desk.outbox.mails().iter().any(|mail| mail.received_at > oldest && mail.header(KEY) == key)
+    {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "duplicate_parameter", "idempotencyKey was used"));
     }
     let (from, to, raw) = written(new, key)?;
@@ -185,7 +187,8 @@ pub(super) async fn list_text_events(
     check(&desk, &headers)?;
     let matches = |text: &&Text| {
         let number = text.to.trim_start_matches('+');
-        text.provider == Provider::Brevo && wanted.phone_number.as_deref().is_none_or(|wanted| wanted == number)
+        text.provider == Provider::Brevo
+            && wanted.phone_number.as_deref().is_none_or(|wanted| wanted == number)
     };
     let texts = desk.outbox.texts();
     let events: Vec<Value> = texts
@@ -249,7 +252,8 @@ fn refuse(fault: SmsFault) -> Option<Response> {
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Internal server error")
         }
         SmsFault::TooManyRequests { retry_after } => {
-            let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests");
+            let refusal =
+                Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests");
             return Some(([(header::RETRY_AFTER, retry_after.to_string())], refusal).into_response());
         }
         SmsFault::BadRequest => Refusal::invalid("content is not valid"),

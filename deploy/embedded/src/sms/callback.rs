@@ -79,9 +79,7 @@ impl Callbacks {
         }
         let token = if fault == Some(ReportFault::WrongSignature) { "wrong" } else { token };
         let signature = sign(token, url, &form);
-        self.call(fault, || {
-            self.client.post(url).header("X-Twilio-Signature", &signature).form(&form)
-        });
+        self.call(fault, || self.client.post(url).header("X-Twilio-Signature", &signature).form(&form));
     }
 
     /// Reports a message of Brevo's, if it was told where; the event is made for whether it went undelivered.

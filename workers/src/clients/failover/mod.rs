@@ -185,6 +185,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "one answer among others")]
     fn taken(provider: &'static str) -> Result<Receipt, SendError> {
         Ok(Receipt { provider, message_id: "1".to_owned() })
     }
@@ -193,7 +194,9 @@ mod tests {
         Err(SendError::temporary("connect_refused"))
     }
 
-    fn route(providers: Vec<(&'static str, Result<Receipt, SendError>)>) -> (Route<Scripted>, Arc<SimulatedClock>) {
+    fn route(
+        providers: Vec<(&'static str, Result<Receipt, SendError>)>,
+    ) -> (Route<Scripted>, Arc<SimulatedClock>) {
         let clock = Arc::new(SimulatedClock::at("2027-01-04T08:00:00Z".parse().unwrap()));
         let provider = |(name, answer)| {
             (Scripted { name, answers: Mutex::new(vec![answer]), calls: Mutex::new(0) }, None)
@@ -221,7 +224,8 @@ mod tests {
 
     #[tokio::test]
     async fn when_none_takes_it_the_last_refusal_is_told() {
-        let (route, _) = route(vec![("ovh", temporary()), ("twilio", Err(SendError::temporary("twilio_20003")))]);
+        let (route, _) =
+            route(vec![("ovh", temporary()), ("twilio", Err(SendError::temporary("twilio_20003")))]);
         assert_eq!(route.send(&()).await, Err(SendError::temporary("twilio_20003")));
     }
 

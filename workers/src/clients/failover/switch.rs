@@ -12,11 +12,7 @@ use super::bucket::{Bucket, Rate};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     /// Wait this long for the turn, then hand it to the provider at this place in the order.
-    Call {
-        place: usize,
-        permit: Permit,
-        wait: Duration,
-    },
+    Call { place: usize, permit: Permit, wait: Duration },
     /// The provider whose turn it is may be called again after this time: it is busy, not broken.
     Busy(Duration),
     /// Every provider that was not tried yet is left alone, the first of them for this long; `None` when all
@@ -38,7 +34,8 @@ pub(super) struct Switch {
 
 impl Switch {
     pub(super) fn new(settings: BreakerSettings, rates: impl IntoIterator<Item = Option<Rate>>) -> Self {
-        let lane = |rate: Option<Rate>| Lane { breaker: Breaker::new(settings), bucket: rate.map(Bucket::new) };
+        let lane =
+            |rate: Option<Rate>| Lane { breaker: Breaker::new(settings), bucket: rate.map(Bucket::new) };
         Self { lanes: rates.into_iter().map(lane).collect() }
     }
 

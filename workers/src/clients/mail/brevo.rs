@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use lettre::Address;
 use lettre::message::Mailbox;
+use permanence_domain::notifications::receipts;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::message_id;
 use crate::clients::brevo::{Account, BrevoSettings, NAME};
+use crate::clients::lookup::{Lookup, Sought};
 use crate::clients::smtp::{Email, one_line};
 use crate::clients::{Receipt, SendError};
 
@@ -59,6 +62,15 @@ impl BrevoMail {
 
     pub(super) fn message_id(&self, key: Uuid) -> String {
         message_id(key, &self.from)
+    }
+
+    pub(in crate::clients) async fn look_up(
+        &self,
+        sought: &Sought<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Lookup, SendError> {
+        let path = "/v3/smtp/statistics/events";
+        self.account.look_up(path, ("email", sought.to), sought, now, receipts::brevo::mail_status).await
     }
 
     pub(super) async fn send(&self, email: &Email) -> Result<Receipt, SendError> {

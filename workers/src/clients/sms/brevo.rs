@@ -1,11 +1,14 @@
 //! Brevo text messages: `POST /v3/transactionalSMS/send`.
 //! The provider drops no duplicate: its tag lets an uncertain message be looked for, not repeated.
 
+use chrono::{DateTime, Utc};
+use permanence_domain::notifications::receipts;
 use serde::{Deserialize, Serialize};
 
 use super::TextMessage;
 use crate::clients::brevo::{Account, BrevoSettings, NAME};
 use crate::clients::gsm7::{Coding, measure};
+use crate::clients::lookup::{Lookup, Sought};
 use crate::clients::{Receipt, SendError};
 
 /// A client of one Brevo account, for text messages.
@@ -39,6 +42,16 @@ impl BrevoSms {
     /// be right.
     pub fn new(settings: BrevoSettings, sender: String) -> Result<Self, String> {
         Ok(Self { account: Account::new(settings)?, sender })
+    }
+
+    pub(in crate::clients) async fn look_up(
+        &self,
+        sought: &Sought<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Lookup, SendError> {
+        let recipient = ("phoneNumber", sought.to.trim_start_matches('+'));
+        let path = "/v3/transactionalSMS/statistics/events";
+        self.account.look_up(path, recipient, sought, now, receipts::brevo::text_status).await
     }
 
     pub(super) async fn send(&self, message: &TextMessage<'_>) -> Result<Receipt, SendError> {

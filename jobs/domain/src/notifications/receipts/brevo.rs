@@ -24,7 +24,7 @@ pub fn is_authentic(secret: &Secret, authorization: &str) -> bool {
 
 /// One event, of a mail or of a text message.
 #[derive(Deserialize)]
-struct Event {
+struct Notice {
     /// Of a mail.
     event: Option<String>,
     #[serde(rename = "message-id")]
@@ -45,18 +45,18 @@ pub fn reports(body: &[u8], now: DateTime<Utc>) -> Option<Vec<DeliveryReport>> {
         event @ Value::Object(_) => vec![event],
         _ => return None,
     };
-    let read: Vec<Event> = events.into_iter().map(serde_json::from_value).collect::<Result<_, _>>().ok()?;
-    Some(read.into_iter().filter_map(|event| report(event, now)).collect())
+    let read: Vec<Notice> = events.into_iter().map(serde_json::from_value).collect::<Result<_, _>>().ok()?;
+    Some(read.into_iter().filter_map(|notice| report(notice, now)).collect())
 }
 
-fn report(event: Event, now: DateTime<Utc>) -> Option<DeliveryReport> {
-    let (message_id, status) = match (event.mail, event.event, event.text, event.msg_status) {
+fn report(notice: Notice, now: DateTime<Utc>) -> Option<DeliveryReport> {
+    let (message_id, status) = match (notice.mail, notice.event, notice.text, notice.msg_status) {
         // With and without brackets, as it comes.
         (Some(id), Some(event), ..) => (id.trim_matches(['<', '>']).to_owned(), mail_status(&event)?),
         (None, _, Some(id), Some(status)) => (number(&id)?, text_status(&status)?),
         _ => return None,
     };
-    let at = event.ts_event.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or(now);
+    let at = notice.ts_event.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or(now);
     Some(DeliveryReport { provider: Provider::Brevo, message_id, status, at })
 }
 
@@ -101,7 +101,9 @@ pub fn text_status(event: &str) -> Option<DeliveryStatus> {
 fn word(event: &str) -> String {
     let word: String = event.chars().filter(char::is_ascii_alphanumeric).collect();
     let word = word.to_ascii_lowercase();
-    word.strip_suffix('s').filter(|word| word.ends_with("bounce") || *word == "request").map_or(word.clone(), str::to_owned)
+    word.strip_suffix('s')
+        .filter(|word| word.ends_with("bounce") || *word == "request")
+        .map_or(word.clone(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -152,9 +154,13 @@ mod tests {
 
     #[test]
     fn a_list_is_read_whole_and_clicks_are_left_out() {
-        let body = r#"[{"event":"click","message-id":"<a@b>"},{"event":"spam","message-id":"<a@b>"},{"other":1}]"#;
+        let body =
+            r#"[{"event":"click","message-id":"<a@b>"},{"event":"spam","message-id":"<a@b>"},{"other":1}]"#;
         let reports = reports(body.as_bytes(), at(0)).unwrap();
-        assert_eq!(reports.iter().map(|report| &report.status).collect::<Vec<_>>(), [&DeliveryStatus::Complained]);
+        assert_eq!(
+            reports.iter().map(|report| &report.status).collect::<Vec<_>>(),
+            [&DeliveryStatus::Complained]
+        );
         for wrong in ["", "1", "\"delivered\"", "[1]", r#"{"event":3}"#] {
             assert_eq!(super::reports(wrong.as_bytes(), at(0)), None, "{wrong}");
         }
@@ -163,7 +169,10 @@ mod tests {
     #[test]
     fn one_word_in_three_spellings_means_one_thing() {
         for event in ["soft_bounce", "softBounce", "softBounces"] {
-            assert!(matches!(mail_status(event), Some(DeliveryStatus::Bounced { hard: false, .. })), "{event}");
+            assert!(
+                matches!(mail_status(event), Some(DeliveryStatus::Bounced { hard: false, .. })),
+                "{event}"
+            );
             assert!(matches!(text_status(event), Some(DeliveryStatus::Failed { permanent: false, .. })));
         }
         assert_eq!(mail_status("requests"), Some(DeliveryStatus::Pending));

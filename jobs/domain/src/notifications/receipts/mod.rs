@@ -1,7 +1,9 @@
 //! What providers report of messages after they took them: who may report, what a report says, and its record.
 //! Stable codes only: no number, no address and no provider's text comes through here.
 
+mod awaiting;
 pub mod brevo;
+pub mod jobs;
 pub mod ovh;
 mod record;
 pub mod twilio;
@@ -9,6 +11,9 @@ pub mod twilio;
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use crate::config::{Env, http_url};
+
+pub use awaiting::awaiting;
 pub use record::{Recorded, record};
 
 /// Who reports.
@@ -36,6 +41,14 @@ impl Provider {
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Ovh, Self::Twilio, Self::Brevo].into_iter().find(|provider| provider.name() == name)
     }
+}
+
+/// Reads where providers can reach the API from outside, if anywhere: `WEBHOOK_URL`, else `PUBLIC_URL` if it is
+/// encrypted. A wrong one is noted in the environment.
+pub fn webhook_base(env: &mut Env) -> Option<Url> {
+    let expected = "the URL at which providers reach the API";
+    let named = env.or("WEBHOOK_URL", None, expected, |text| http_url(text).map(Some)).flatten();
+    named.or_else(|| env.get("PUBLIC_URL").and_then(http_url).filter(|url| url.scheme() == "https"))
 }
 
 /// Where a provider calls back, given where it reaches the API.
@@ -108,7 +121,10 @@ mod tests {
     fn a_webhook_lies_under_the_base() {
         for (base, expected) in [
             ("https://app.example.fr", "https://app.example.fr/api/v1/webhooks/twilio"),
-            ("https://app.example.fr:8443/soins/?a#b", "https://app.example.fr:8443/soins/api/v1/webhooks/twilio"),
+            (
+                "https://app.example.fr:8443/soins/?a#b",
+                "https://app.example.fr:8443/soins/api/v1/webhooks/twilio",
+            ),
         ] {
             assert_eq!(webhook_url(&base.parse().unwrap(), Provider::Twilio), expected);
         }

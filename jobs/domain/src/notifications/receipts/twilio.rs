@@ -34,7 +34,8 @@ pub fn is_authentic(token: &Secret, url: &str, fields: &[(String, String)], sign
 
 /// Reads what a form reports; `None` when it names no message or no status.
 pub fn report(fields: &[(String, String)], now: DateTime<Utc>) -> Option<DeliveryReport> {
-    let field = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let field =
+        |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     let message_id = field("MessageSid").or_else(|| field("SmsSid")).filter(|sid| is_sid(sid))?.to_owned();
     let status = status(field("MessageStatus").or_else(|| field("SmsStatus"))?, field("ErrorCode"));
     // The form has no time of its own.
