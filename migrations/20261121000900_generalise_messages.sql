@@ -6,7 +6,10 @@ ALTER TABLE message_events RENAME COLUMN message_id TO provider_message_id;
 ALTER TABLE message_events RENAME COLUMN reminder_id TO message_id;
 ALTER INDEX reminders_by_appointment RENAME TO messages_by_appointment;
 ALTER INDEX reminders_by_due RENAME TO messages_by_due;
-ALTER INDEX reminder_events_by_reminder RENAME TO message_events_by_message;
+ALTER INDEX reminder_events_by_reminder RENAME TO message_events_in_order;
+ALTER INDEX reminder_events_by_message RENAME TO message_events_by_receipt;
+ALTER INDEX reminder_events_by_sending RENAME TO message_events_by_sending;
+ALTER INDEX reminder_events_report_once RENAME TO message_events_report_once;
 
 ALTER TABLE messages
     ADD COLUMN purpose text NOT NULL DEFAULT 'reminder' CHECK (purpose IN ('reminder', 'confirmation', 'cancellation')),
@@ -36,7 +39,7 @@ ALTER TABLE messages ADD CONSTRAINT messages_status_check CHECK (status IN
 ALTER TABLE message_events DROP CONSTRAINT reminder_events_event_check;
 ALTER TABLE message_events ADD CONSTRAINT message_events_event_check CHECK (event IN
     ('planned', 'intent', 'sent', 'delivered', 'undelivered', 'retry', 'quiet', 'failed', 'uncertain', 'cancelled',
-     'expired', 'resolved'));
+     'expired', 'complained', 'opted_out', 'resolved'));
 
 -- Exactly one: what a move of an appointment says, it says once. A message that certainly did not arrive leaves room for
 -- another that stands in for it.
@@ -51,9 +54,6 @@ CREATE INDEX messages_in_question ON messages (tenant_id, status, due_at DESC)
 CREATE INDEX messages_by_patient ON messages (tenant_id, patient_id, due_at DESC, id);
 -- The few that should be moving: what the reconciliation and the gauges look at.
 CREATE INDEX messages_on_their_way ON messages (due_at) WHERE status IN ('planned', 'sending');
--- A provider's report names the message as the provider knows it.
-CREATE INDEX message_events_by_receipt ON message_events (provider, provider_message_id)
-    WHERE provider_message_id IS NOT NULL;
 
 -- An address that a provider refused or that bounced, or whose owner asked to be left alone. Another address of the same
 -- patient is another matter.

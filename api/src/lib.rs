@@ -22,6 +22,7 @@ mod serve;
 mod settings;
 mod state;
 mod users;
+mod webhooks;
 
 pub use docs::openapi;
 pub use router::router;

@@ -4,7 +4,10 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     identity::jobs::SendInvitation,
-    notifications::jobs::{ReconcileMessages, SendMessage},
+    notifications::{
+        jobs::{ReconcileMessages, SendMessage},
+        receipts::jobs::AskDeliveries,
+    },
     platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{Claimed, Failure, Handler, Outcome};
@@ -36,6 +39,7 @@ impl Registry {
         Self { performers: HashMap::new(), services: Arc::new(services) }
             .with::<SendMessage>()
             .with::<ReconcileMessages>()
+            .with::<AskDeliveries>()
             .with::<SendInvitation>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()

@@ -18,3 +18,4 @@ mod serve;
 mod settings;
 mod support;
 mod users;
+mod webhooks;

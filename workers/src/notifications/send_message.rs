@@ -1,13 +1,14 @@
 //! Tells a patient something about an appointment, once: the intent is committed, the message handed over, the receipt
-//! noted.
+//! noted. Where a receipt is missing the provider is asked, and then a person.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use permanence_domain::{
     error::Result,
     notifications::{
-        Channel, MessageEnd, MessageStart, OutgoingMessage, begin_message,
-        content::{ReminderContext, reminder_email, reminder_text},
+        MessageEnd, MessageStart, OutgoingMessage, begin_message,
+        content::{Content, render},
         end_message,
         jobs::SendMessage,
     },
@@ -15,14 +16,17 @@ use permanence_domain::{
 use permanence_queue::Failure;
 
 use crate::{
-    clients::{Receipt, SendError, sms::TextMessage, smtp::Email},
+    clients::{Lookup, Receipt, SendError, Sought, sms::TextMessage, smtp::Email},
     perform::{Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
 
-/// A provider that asks to be left alone is, within reason: neither at once nor beyond the reminder's use.
+/// A provider that asks to be left alone is, within reason: neither at once nor beyond the message's use.
 const SHORTEST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_mins(20);
+
+/// How soon a provider that gave no answer is asked what it knows of the message.
+const ASK_AFTER: Duration = Duration::from_mins(1);
 
 impl Perform for SendMessage {
     async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {
@@ -34,13 +38,51 @@ impl Perform for SendMessage {
         match start {
             MessageStart::Settled => Ok(Outcome::Done(None)),
             MessageStart::Quiet(wait) => Ok(Outcome::Snooze(wait.to_std().unwrap_or_default())),
-            MessageStart::Parked => Ok(parked("an earlier attempt may have sent it")),
+            MessageStart::Doubtful { message, since } => ask(&message, since, messaging, run, services).await,
             MessageStart::Send(message) => {
-                let sent = send(&message, messaging, services.db.clock().now()).await;
+                let now = services.db.clock().now();
+                let sent = send(&message, messaging, now).await;
+                if sent.is_ok() {
+                    told(&message, now);
+                }
                 note(&message, sent, run, services).await
             }
         }
     }
+}
+
+/// Counts a message that left, and how late it was.
+fn told(message: &OutgoingMessage, now: DateTime<Utc>) {
+    let labels = [("purpose", message.purpose.name()), ("channel", message.channel.name())];
+    metrics::counter!("permanence_messages_sent_total", &labels).increment(1);
+    let late = (now - message.due_at).to_std().unwrap_or_default();
+    metrics::histogram!("permanence_message_lateness_seconds", "purpose" => message.purpose.name()).record(late);
+}
+
+/// Asks the provider for a message that it may have taken. That it does not know the message sends it no second time.
+async fn ask(
+    message: &OutgoingMessage,
+    since: DateTime<Utc>,
+    messaging: &Messaging,
+    run: Run,
+    services: &Services,
+) -> Result<Outcome> {
+    let words = words(message);
+    let known = match (&words, &messaging.sms) {
+        (Content::Email(_), _) => messaging.mail.lookup(&sought(message, "", since)).await,
+        (Content::Sms { text, .. }, Some(sms)) => sms.lookup(&sought(message, text, since)).await,
+        (Content::Sms { .. }, None) => Lookup::NotFound,
+    };
+    match known {
+        Lookup::Found { receipt, .. } => note(message, Ok(receipt), run, services).await,
+        Lookup::Unknown { ask_again: Some(wait) } => Ok(Outcome::Snooze(wait)),
+        Lookup::NotFound => Ok(parked("the provider does not know it")),
+        Lookup::Unknown { ask_again: None } => Ok(parked("nobody can tell whether it left")),
+    }
+}
+
+fn sought<'a>(message: &'a OutgoingMessage, body: &'a str, since: DateTime<Utc>) -> Sought<'a> {
+    Sought { key: message.id.0, to: &message.to, body, since }
 }
 
 fn parked(why: &str) -> Outcome {
@@ -67,25 +109,30 @@ async fn note(
             (MessageEnd::Retry { code }, wait.unwrap_or_else(|| Outcome::Retry(refused(code))))
         }
         Err(SendError::Permanent { code }) => {
-            (MessageEnd::Failed { code, address: true }, Outcome::Discard(refused(code)))
+            let end = MessageEnd::Failed { code, address: refuses_address(code) };
+            (end, Outcome::Discard(refused(code)))
         }
-        Err(SendError::Uncertain { code }) => {
-            (MessageEnd::Uncertain { code }, parked("the provider gave no answer"))
-        }
+        Err(SendError::Uncertain { code }) => (MessageEnd::Uncertain { code }, Outcome::Snooze(ASK_AFTER)),
     };
     if let Err(error) = &sent {
         tracing::warn!(message_id = %message.id, code = error.code(), "the message was not sent");
+        let labels = [("purpose", message.purpose.name()), ("channel", message.channel.name())];
+        let failed = matches!(error, SendError::Permanent { .. });
+        metrics::counter!("permanence_messages_failed_total", &labels).increment(u64::from(failed));
     }
     insist(|| end_once(message, end, run, services)).await?;
     Ok(outcome)
 }
 
-async fn end_once(
-    message: &OutgoingMessage,
-    end: MessageEnd<'_>,
-    run: Run,
-    services: &Services,
-) -> Result<()> {
+/// Whether a refusal for good says that the address leads nowhere, rather than that this message is not wanted.
+fn refuses_address(code: &str) -> bool {
+    matches!(
+        code,
+        "invalid_number" | "invalid_address" | "ovh_invalid_receiver" | "twilio_21211" | "twilio_21614" | "smtp_550"
+    )
+}
+
+async fn end_once(message: &OutgoingMessage, end: MessageEnd<'_>, run: Run, services: &Services) -> Result<()> {
     let mut tx = run.begin(services).await?;
     end_message(&mut tx, message, end).await?;
     tx.commit().await
@@ -95,43 +142,33 @@ fn refused(code: &str) -> Failure {
     Failure::new(code.to_owned(), "the provider did not take the message")
 }
 
-async fn send(
-    message: &OutgoingMessage,
-    messaging: &Messaging,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<Receipt, SendError> {
-    let context = ReminderContext {
-        practice_name: message.practice_name.clone(),
-        practice_phone: message.practice_phone.clone(),
-        starts_at: message.starts_at,
-        zone: message.zone,
-        place: message.practice_address.clone(),
-        patient_first_name: message.first_name.clone(),
-        language: message.language,
-    };
-    match message.channel {
-        Channel::Email => {
-            let mail = reminder_email(&context);
+fn words(message: &OutgoingMessage) -> Content {
+    let OutgoingMessage { purpose, channel, language, facts, template, .. } = message;
+    render(template.as_ref(), *purpose, *channel, *language, facts)
+}
+
+async fn send(message: &OutgoingMessage, messaging: &Messaging, now: DateTime<Utc>) -> Result<Receipt, SendError> {
+    match words(message) {
+        Content::Email(words) => {
             let email = Email {
                 to: message.to.clone(),
                 to_name: None,
-                from_name: Some(message.practice_name.clone()),
-                subject: mail.subject,
-                text: mail.text,
-                html: Some(mail.html),
-                message_id: messaging.smtp.message_id(message.id.0),
+                from_name: Some(message.sender_name().to_owned()),
+                subject: words.subject,
+                text: words.text,
+                html: Some(words.html),
+                message_id: messaging.mail.message_id(message.id.0),
                 date: now,
                 headers: Vec::new(),
             };
-            messaging.smtp.send(&email).await
+            messaging.mail.send(&email).await
         }
-        Channel::Sms => {
+        Content::Sms { text, .. } => {
             let unconfigured = || SendError::Permanent { code: "no_sms_provider".to_owned() };
-            let provider = messaging.sms.as_ref().ok_or_else(unconfigured)?;
-            let body = reminder_text(&context);
+            let route = messaging.sms.as_ref().ok_or_else(unconfigured)?;
             // A phone that is off gets it late or not at all, never after the appointment began.
-            let valid_for = (message.starts_at - now).to_std().unwrap_or_default();
-            provider.send(&TextMessage { to: &message.to, body: &body, key: message.id.0, valid_for }).await
+            let valid_for = (message.facts.starts_at - now).to_std().unwrap_or_default();
+            route.send(&TextMessage { to: &message.to, body: &text, key: message.id.0, valid_for }).await
         }
     }
 }

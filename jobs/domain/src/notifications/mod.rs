@@ -6,6 +6,7 @@ pub mod jobs;
 mod ledger;
 mod plan;
 mod reach;
+pub mod receipts;
 mod reconcile;
 mod resolve;
 mod send;

@@ -62,9 +62,14 @@ pub struct OutgoingMessage {
 pub enum MessageStart {
     /// The intent is noted: commit, then send this.
     Send(Box<OutgoingMessage>),
-    /// An earlier attempt noted its intent and never its receipt: the message may have left. It is parked for a
-    /// person to decide; sending again could be a second message.
-    Parked,
+    /// The message may have left: an earlier attempt noted its intent and never its receipt. The provider may know;
+    /// else a person decides, for sending again could be a second message.
+    Doubtful {
+        /// The message, as it would leave now.
+        message: Box<OutgoingMessage>,
+        /// When the intent was noted.
+        since: DateTime<Utc>,
+    },
     /// The practice's quiet hours have begun: come back then.
     Quiet(Duration),
     /// There is nothing to send: already sent, void or too late.
@@ -107,6 +112,7 @@ struct Present {
     stands_in: bool,
     stands: bool,
     due_at: DateTime<Utc>,
+    intended_at: Option<DateTime<Utc>>,
     appointment: AppointmentId,
     sequence: i32,
     starts_at: DateTime<Utc>,
@@ -140,6 +146,10 @@ async fn lock(tx: &mut TenantTx, id: MessageId) -> Result<Option<Present>> {
         Present,
         r#"SELECT m.status, m.purpose AS "purpose: Purpose", m.channel AS "planned_channel: Channel",
                   m.stands_in_for IS NOT NULL AS "stands_in!", m.due_at,
+                  CASE WHEN m.status IN ('sending', 'uncertain') THEN
+                      (SELECT max(e.at) FROM message_events e
+                       WHERE e.tenant_id = m.tenant_id AND e.message_id = m.id AND e.event = 'intent')
+                  END AS intended_at,
                   a.sequence = m.appointment_sequence
                   AND a.status = CASE m.purpose WHEN 'cancellation' THEN 'cancelled' ELSE 'scheduled' END AS "stands!",
                   a.id AS "appointment: AppointmentId", a.sequence, a.starts_at, a.ends_at, a.time_zone,
@@ -172,9 +182,9 @@ pub async fn begin_message(tx: &mut TenantTx, id: MessageId, sms: bool) -> Resul
         "planned" => {}
         "sending" => {
             settle(tx, id, "uncertain", Some("worker_lost")).await?;
-            return Ok(MessageStart::Parked);
+            return present.doubtful(id);
         }
-        "uncertain" => return Ok(MessageStart::Parked),
+        "uncertain" => return present.doubtful(id),
         _ => return Ok(MessageStart::Settled),
     }
     if !present.stands {
@@ -200,6 +210,13 @@ pub async fn begin_message(tx: &mut TenantTx, id: MessageId, sms: bool) -> Resul
 }
 
 impl Present {
+    /// What to ask the provider for; nothing if it went to an address that the patient no longer has.
+    fn doubtful(self, id: MessageId) -> Result<MessageStart> {
+        let since = self.intended_at.unwrap_or(self.due_at);
+        let went = Self { stands_in: true, ..self }.outgoing(id, true)?;
+        Ok(went.map_or(MessageStart::Settled, |message| MessageStart::Doubtful { message: Box::new(message), since }))
+    }
+
     /// The message as it leaves; none if the patient can not be reached any more. A reminder or a cancellation goes by
     /// what is preferred now; a confirmation is a mail, and what stands in for another message goes another way.
     fn outgoing(self, id: MessageId, sms: bool) -> Result<Option<OutgoingMessage>> {
