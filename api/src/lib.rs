@@ -21,6 +21,7 @@ mod router;
 mod serve;
 mod settings;
 mod state;
+mod templates;
 mod users;
 mod webhooks;
 

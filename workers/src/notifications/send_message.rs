@@ -56,7 +56,8 @@ fn told(message: &OutgoingMessage, now: DateTime<Utc>) {
     let labels = [("purpose", message.purpose.name()), ("channel", message.channel.name())];
     metrics::counter!("permanence_messages_sent_total", &labels).increment(1);
     let late = (now - message.due_at).to_std().unwrap_or_default();
-    metrics::histogram!("permanence_message_lateness_seconds", "purpose" => message.purpose.name()).record(late);
+    metrics::histogram!("permanence_message_lateness_seconds", "purpose" => message.purpose.name())
+        .record(late);
 }
 
 /// Asks the provider for a message that it may have taken. That it does not know the message sends it no second time.
@@ -128,11 +129,21 @@ async fn note(
 fn refuses_address(code: &str) -> bool {
     matches!(
         code,
-        "invalid_number" | "invalid_address" | "ovh_invalid_receiver" | "twilio_21211" | "twilio_21614" | "smtp_550"
+        "invalid_number"
+            | "invalid_address"
+            | "ovh_invalid_receiver"
+            | "twilio_21211"
+            | "twilio_21614"
+            | "smtp_550"
     )
 }
 
-async fn end_once(message: &OutgoingMessage, end: MessageEnd<'_>, run: Run, services: &Services) -> Result<()> {
+async fn end_once(
+    message: &OutgoingMessage,
+    end: MessageEnd<'_>,
+    run: Run,
+    services: &Services,
+) -> Result<()> {
     let mut tx = run.begin(services).await?;
     end_message(&mut tx, message, end).await?;
     tx.commit().await
@@ -147,7 +158,11 @@ fn words(message: &OutgoingMessage) -> Content {
     render(template.as_ref(), *purpose, *channel, *language, facts)
 }
 
-async fn send(message: &OutgoingMessage, messaging: &Messaging, now: DateTime<Utc>) -> Result<Receipt, SendError> {
+async fn send(
+    message: &OutgoingMessage,
+    messaging: &Messaging,
+    now: DateTime<Utc>,
+) -> Result<Receipt, SendError> {
     match words(message) {
         Content::Email(words) => {
             let email = Email {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use permanence_domain::notifications::receipts::jobs::AskDeliveries;
+use permanence_domain::notifications::{MessageStatus, receipts::jobs::AskDeliveries};
 use permanence_embedded::sms::ReportFault;
 use permanence_queue::Outcome;
 use permanence_workers::perform::{Perform, Run};
@@ -25,10 +25,10 @@ async fn ovh_is_asked_until_it_knows_and_never_again() {
     let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
     let pool = world.work();
     let (one, two) = (world.book("2027-01-15T14:30:00").await, world.book("2027-01-15T15:30:00").await);
-    world.until(one, "sent").await;
+    world.until(one, MessageStatus::Sent).await;
     assert_eq!(ask(&world).await, noted(0), "it has just left");
     world.clock.advance(Duration::from_hours(1));
-    world.until(two, "sent").await;
+    world.until(two, MessageStatus::Sent).await;
     world.clock.advance(Duration::from_mins(1));
 
     world.sms.reports().always(ReportFault::Never);
@@ -38,11 +38,14 @@ async fn ovh_is_asked_until_it_knows_and_never_again() {
     world.sms.reports().always(ReportFault::Undelivered);
     assert_eq!(ask(&world).await, noted(0), "nobody is asked again");
     // The newest is asked for first.
-    for (appointment, event, code) in [(one, "delivered", None), (two, "undelivered", Some("ovh_ptt_1003"))] {
+    for (appointment, status, event, code) in [
+        (one, MessageStatus::Delivered, "delivered", None),
+        (two, MessageStatus::Undelivered, "undelivered", Some("ovh_ptt_1003")),
+    ] {
         let reminder = world.log(appointment).await.remove(0);
         let last = reminder.events.last().unwrap();
         assert_eq!((last.event.as_str(), last.code.as_deref()), (event, code));
-        assert_eq!(reminder.status, "sent", "the record changes no message");
+        assert_eq!(reminder.message.status, status);
         assert_eq!(reminder.events.len(), 4, "planned, intent, sent and one report");
     }
     pool.drain().await;
@@ -53,7 +56,7 @@ async fn a_provider_that_is_away_is_asked_by_the_next_run() {
     let world = World::at("2027-01-14T13:30:00Z", Tz::Europe__Paris).await;
     let pool = world.work();
     let id = world.book("2027-01-15T14:30:00").await;
-    world.until(id, "sent").await;
+    world.until(id, MessageStatus::Sent).await;
     pool.drain().await;
     world.clock.advance(Duration::from_mins(1));
     let services = world.services();

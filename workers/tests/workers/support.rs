@@ -16,6 +16,7 @@ use permanence_domain::{
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
     scheduling::{self, NewAppointment},
+    tenants,
 };
 use permanence_embedded::{mail::MailServer, outbox::Outbox, sms::SmsServer, testing::TestDatabase};
 use permanence_queue::{Listener, Waker, Worker};
@@ -93,6 +94,22 @@ impl World {
 
     pub(crate) async fn begin(&self) -> TenantTx {
         self.db.tenant(self.tenant, Actor::JOB).await.expect("a transaction")
+    }
+
+    /// Makes this hour one in which messages may leave, whatever the real clock shows.
+    pub(crate) async fn be_awake(&self) {
+        let mut tx = self.begin().await;
+        let current = tenants::current_settings(&mut tx).await.expect("settings");
+        let mut document = serde_json::to_value(&current.settings).expect("settings");
+        let hour = |ahead| {
+            let time = self.db.clock().now().with_timezone(&current.settings.zone())
+                + chrono::Duration::hours(ahead);
+            time.format("%H:00").to_string()
+        };
+        document["quiet_hours"] = serde_json::json!({ "from": hour(12), "to": hour(13) });
+        let awake = serde_json::from_value(document).expect("settings");
+        tenants::update_settings(&mut tx, current.version, &awake).await.expect("set");
+        tx.commit().await.expect("committed");
     }
 
     /// Makes the patient reachable in another way.

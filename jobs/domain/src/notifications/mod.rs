@@ -10,6 +10,7 @@ pub mod receipts;
 mod reconcile;
 mod resolve;
 mod send;
+pub mod templates;
 
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};

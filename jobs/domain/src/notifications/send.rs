@@ -1,17 +1,17 @@
 //! Sending a message once: the intent is noted before it leaves, and how it ended after. It sends nothing itself.
 
 use chrono::{DateTime, Duration, Utc};
-use chrono_tz::Tz;
 
 use super::{
     Channel, Contact, Purpose, Subject, Unreachable,
+    content::{AppointmentFacts, Template},
     due::{Clocks, useful_until},
-    note_unreachable, plan,
+    note_unreachable, plan, templates,
 };
 use crate::{
     db::TenantTx,
     error::{Error, Result},
-    field::Language,
+    field::{Label, Language},
     ids::{AppointmentId, MessageId, PatientId},
     tenants::Settings,
 };
@@ -33,28 +33,23 @@ pub struct OutgoingMessage {
     pub appointment: AppointmentId,
     /// Counts the moves of the appointment.
     pub sequence: i32,
-    /// Whom it greets.
-    pub first_name: String,
     /// Its language.
     pub language: Language,
-    /// Who writes.
-    pub practice_name: String,
-    /// Where to call.
-    pub practice_phone: Option<String>,
-    /// Where to come.
-    pub practice_address: Option<String>,
-    /// Who treats.
-    pub practitioner_name: String,
-    /// In what, where the practice tells it.
-    pub specialty: Option<String>,
-    /// Begin of the appointment.
-    pub starts_at: DateTime<Utc>,
+    /// What it tells.
+    pub facts: AppointmentFacts,
     /// End of the appointment.
     pub ends_at: DateTime<Utc>,
-    /// The zone in which the times are told.
-    pub zone: Tz,
+    /// The practice's own words, where it has any.
+    pub template: Option<Template>,
     /// The practice's settings.
     pub settings: Settings,
+}
+
+impl OutgoingMessage {
+    /// The name that a mail comes from.
+    pub fn sender_name(&self) -> &str {
+        self.settings.email_sender_name.as_ref().map_or(&self.facts.practice_name, Label::as_str)
+    }
 }
 
 /// What the sending job finds.
@@ -201,10 +196,11 @@ pub async fn begin_message(tx: &mut TenantTx, id: MessageId, sms: bool) -> Resul
         log(tx, id, "quiet").await?;
         return Ok(MessageStart::Quiet(may_leave - now));
     }
-    let Some(message) = present.outgoing(id, sms)? else {
+    let Some(mut message) = present.outgoing(id, sms)? else {
         settle(tx, id, "cancelled", Some("unreachable")).await?;
         return Ok(MessageStart::Settled);
     };
+    message.template = templates::in_force(tx, message.purpose, message.channel, message.language).await?;
     intend(tx, id, message.channel).await?;
     Ok(MessageStart::Send(Box::new(message)))
 }
@@ -214,7 +210,10 @@ impl Present {
     fn doubtful(self, id: MessageId) -> Result<MessageStart> {
         let since = self.intended_at.unwrap_or(self.due_at);
         let went = Self { stands_in: true, ..self }.outgoing(id, true)?;
-        Ok(went.map_or(MessageStart::Settled, |message| MessageStart::Doubtful { message: Box::new(message), since }))
+        Ok(went.map_or(MessageStart::Settled, |message| MessageStart::Doubtful {
+            message: Box::new(message),
+            since,
+        }))
     }
 
     /// The message as it leaves; none if the patient can not be reached any more. A reminder or a cancellation goes by
@@ -233,6 +232,19 @@ impl Present {
         else {
             return Ok(None);
         };
+        let facts = AppointmentFacts {
+            practice_name: self.practice_name,
+            practice_phone: self.practice_phone,
+            practice_address: self.practice_address,
+            patient_first_name: first_name,
+            starts_at: self.starts_at,
+            zone: self.time_zone.parse().map_err(|_| Error::internal("an appointment's zone is unknown"))?,
+            practitioner_name: self.practitioner_name,
+            specialty: self.specialty.filter(|_| settings.disclose_specialty),
+            reason: None,
+            manage_url: None,
+            unsubscribe_url: None,
+        };
         Ok(Some(OutgoingMessage {
             id,
             purpose: self.purpose,
@@ -241,16 +253,10 @@ impl Present {
             due_at: self.due_at,
             appointment: self.appointment,
             sequence: self.sequence,
-            first_name,
             language,
-            practice_name: self.practice_name,
-            practice_phone: self.practice_phone,
-            practice_address: self.practice_address,
-            practitioner_name: self.practitioner_name,
-            specialty: self.specialty.filter(|_| settings.disclose_specialty),
-            starts_at: self.starts_at,
+            facts,
             ends_at: self.ends_at,
-            zone: self.time_zone.parse().map_err(|_| Error::internal("an appointment's zone is unknown"))?,
+            template: None,
             settings,
         }))
     }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;
 
 use super::Language;
+use crate::notifications::Channel;
 
 const WEEKDAYS_FR: [&str; 7] = ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"];
 const WEEKDAYS_EN: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -37,7 +38,7 @@ const MONTHS_EN: [&str; 12] = [
     "December",
 ];
 
-/// Writes a moment in full, for mail.
+/// Writes a moment in full.
 ///
 /// ```
 /// use permanence_domain::notifications::content::{Language, dates::long};
@@ -47,39 +48,66 @@ const MONTHS_EN: [&str; 12] = [
 /// ```
 #[must_use]
 pub fn long(at: DateTime<Utc>, zone: Tz, language: Language) -> String {
-    let local = at.with_timezone(&zone);
-    let year = local.year();
+    let Told { weekday, date, time } = told(at, zone, language, Channel::Email);
     match language {
-        Language::Fr => format!("{} {year} à {}", day_fr(&local), time_fr(&local, " ")),
-        Language::En => format!("{} {year} at {}", day_en(&local), time_en(&local)),
+        Language::Fr => format!("{weekday} {date} à {time}"),
+        Language::En => format!("{weekday} {date} at {time}"),
     }
 }
 
-/// Writes a moment without its year and in letters that GSM-7 has, for SMS.
+/// A moment, in the words of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Day of the week.
+    pub weekday: &'static str,
+    /// Day and month; in a mail the year too.
+    pub date: String,
+    /// Time of day.
+    pub time: String,
+}
+
+/// Finds the words for a moment: in full for mail; for SMS without the year and in letters that GSM-7 has.
 ///
 /// ```
-/// use permanence_domain::notifications::content::{Language, dates::short};
+/// use permanence_domain::notifications::{Channel, content::{Language, dates::{Told, told}}};
 /// let at = "2026-08-01T07:00:00Z".parse().unwrap();
-/// assert_eq!(short(at, chrono_tz::Europe::Paris, Language::Fr), "samedi 1er aout à 9h");
-/// assert_eq!(short(at, chrono_tz::Europe::Paris, Language::En), "Saturday 1 August at 9:00 am");
+/// let paris = chrono_tz::Europe::Paris;
+/// assert_eq!(
+///     told(at, paris, Language::Fr, Channel::Sms),
+///     Told { weekday: "samedi", date: "1er aout".to_owned(), time: "9h".to_owned() }
+/// );
+/// assert_eq!(
+///     told(at, paris, Language::Fr, Channel::Email),
+///     Told { weekday: "samedi", date: "1er août 2026".to_owned(), time: "9 h".to_owned() }
+/// );
 /// ```
 #[must_use]
-pub fn short(at: DateTime<Utc>, zone: Tz, language: Language) -> String {
+pub fn told(at: DateTime<Utc>, zone: Tz, language: Language, channel: Channel) -> Told {
     let local = at.with_timezone(&zone);
-    match language {
+    let (weekday, day, time) = match (language, channel) {
+        (Language::Fr, Channel::Email) => {
+            (weekday(&local, WEEKDAYS_FR), day_fr(&local), time_fr(&local, " "))
+        }
         // The û of août is the one letter of a French date that GSM-7 lacks.
-        Language::Fr => format!("{} à {}", day_fr(&local).replace('û', "u"), time_fr(&local, "")),
-        Language::En => format!("{} at {}", day_en(&local), time_en(&local)),
-    }
+        (Language::Fr, Channel::Sms) => {
+            (weekday(&local, WEEKDAYS_FR), day_fr(&local).replace('û', "u"), time_fr(&local, ""))
+        }
+        (Language::En, _) => (weekday(&local, WEEKDAYS_EN), day_en(&local), time_en(&local)),
+    };
+    let date = match channel {
+        Channel::Sms => day,
+        Channel::Email => format!("{day} {}", local.year()),
+    };
+    Told { weekday, date, time }
 }
 
 fn day_fr(local: &DateTime<Tz>) -> String {
     let ordinal = if local.day() == 1 { "er" } else { "" };
-    format!("{} {}{ordinal} {}", weekday(local, WEEKDAYS_FR), local.day(), month(local, MONTHS_FR))
+    format!("{}{ordinal} {}", local.day(), month(local, MONTHS_FR))
 }
 
 fn day_en(local: &DateTime<Tz>) -> String {
-    format!("{} {} {}", weekday(local, WEEKDAYS_EN), local.day(), month(local, MONTHS_EN))
+    format!("{} {}", local.day(), month(local, MONTHS_EN))
 }
 
 fn weekday(local: &DateTime<Tz>, names: [&'static str; 7]) -> &'static str {

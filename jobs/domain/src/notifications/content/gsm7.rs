@@ -69,6 +69,22 @@ fn size(coding: Coding, widths: &[usize], lone: usize, several: usize) -> Size {
     Size { coding, units, segments }
 }
 
+/// Returns the letters of a text that GSM-7 lacks, each once: they force UCS-2 upon the whole.
+///
+/// ```
+/// assert_eq!(permanence_domain::notifications::content::gsm7::forcing("Forêt, fête, 10 € ça"), ['ê', 'ç']);
+/// ```
+#[must_use]
+pub fn forcing(text: &str) -> Vec<char> {
+    let mut found = Vec::new();
+    for letter in text.chars().filter(|letter| septets(*letter).is_none()) {
+        if !found.contains(&letter) {
+            found.push(letter);
+        }
+    }
+    found
+}
+
 /// Replaces the Latin letters and signs that GSM-7 lacks by the closest that it has, and leaves all others.
 ///
 /// ```
@@ -88,11 +104,12 @@ pub fn fold(text: &str) -> String {
 
 fn closest(letter: char) -> Option<&'static str> {
     Some(match letter {
-        'á' | 'â' | 'ã' => "a",
+        'á' | 'â' | 'ã' | 'ª' => "a",
         'ç' => "c",
         'ê' | 'ë' => "e",
         'í' | 'î' | 'ï' => "i",
-        'ó' | 'ô' | 'õ' => "o",
+        // The sign as in « n° 12 ».
+        'ó' | 'ô' | 'õ' | '°' | 'º' => "o",
         'ú' | 'û' => "u",
         'ý' | 'ÿ' => "y",
         'œ' => "oe",
@@ -103,11 +120,18 @@ fn closest(letter: char) -> Option<&'static str> {
         'Ù' | 'Ú' | 'Û' => "U",
         'Ý' | 'Ÿ' => "Y",
         'Œ' => "OE",
-        '‘' | '’' => "'",
-        '“' | '”' | '«' | '»' => "\"",
-        '\u{2010}'..='\u{2015}' | '•' => "-",
+        '‘' | '’' | '‚' | '`' | '´' | '′' => "'",
+        '“' | '”' | '„' | '«' | '»' | '″' => "\"",
+        '‹' => "<",
+        '›' => ">",
+        '\u{2010}'..='\u{2015}' | '−' | '•' | '·' => "-",
         '…' => "...",
-        '\t' | '\u{a0}' | '\u{2009}' | '\u{202f}' => " ",
+        '×' => "x",
+        '²' => "2",
+        '³' => "3",
+        '\t' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' => " ",
+        // Soft hyphens, marks of width zero, and the accents of letters that come in two pieces.
+        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '\u{300}'..='\u{36f}' => "",
         _ => return None,
     })
 }
@@ -160,5 +184,7 @@ mod tests {
         assert_eq!(folded, "Ça alors : l'oeuvre de Francois \" Noel \" - aout, foret, ile, Y... AEEIOU");
         assert_eq!(measure(&folded).coding, Coding::Gsm7);
         assert_eq!(fold("déjà 日本"), "déjà 日本");
+        assert_eq!(fold("n° 12 − 3×4 m², e\u{301}te\u{301} 5 €"), "no 12 - 3x4 m2, ete 5 €");
+        assert_eq!(forcing(&fold("n° 12 − 3×4 m², e\u{301}te\u{301} 5 €")), [char::MIN; 0]);
     }
 }

@@ -1,5 +1,5 @@
 //! The one HTML frame of all mails: a single column that fits 320 px, styled in place as mail programs want it,
-//! with no image, no script and nothing loaded from elsewhere.
+//! with no image, no script and nothing loaded from elsewhere. Colours are left to the reader's program, dark or light.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -16,6 +16,7 @@ pub(super) fn page(language: Language, title: &str, content: &Markup) -> String 
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                meta name="supported-color-schemes" content="light dark";
                 title { (title) }
             }
             body style="margin:0;padding:0" {
@@ -31,15 +32,30 @@ pub(super) fn page(language: Language, title: &str, content: &Markup) -> String 
 
 /// A paragraph of plain words.
 pub(super) fn paragraph(words: &str) -> Markup {
-    html! { p style=(PARAGRAPH) { (words) } }
+    lines(&[html! { (words) }])
+}
+
+/// A paragraph that keeps its lines.
+pub(super) fn lines(lines: &[Markup]) -> Markup {
+    html! { p style=(PARAGRAPH) { (broken(lines)) } }
 }
 
 /// What the reader must not miss, line by line; the first line is the strongest.
-pub(super) fn card(first: &str, others: &[&str]) -> Markup {
+pub(super) fn card(lines: &[Markup]) -> Markup {
+    let Some((first, others)) = lines.split_first() else { return html! {} };
     html! {
         p style="margin:0 0 16px;padding:12px 16px;border-left:4px solid #2a7f8e" {
             strong style="font-size:18px" { (first) }
-            @for line in others { br; (line) }
+            @if !others.is_empty() { br; (broken(others)) }
+        }
+    }
+}
+
+fn broken(lines: &[Markup]) -> Markup {
+    html! {
+        @for (place, line) in lines.iter().enumerate() {
+            @if place > 0 { br; }
+            (line)
         }
     }
 }
@@ -55,14 +71,30 @@ pub(super) fn button(words: &str, link: &str) -> Markup {
     }
 }
 
-/// A sentence that ends in a number to call.
-pub(super) fn call(words: &str, phone: &str) -> Markup {
-    let dialled: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+/// The last line, set apart: a link that few want.
+pub(super) fn footer(words: &str, link: &str) -> Markup {
     html! {
-        p style=(PARAGRAPH) {
-            (words) " "
-            a href={ "tel:" (dialled) } style="white-space:nowrap" { (phone) }
-            "."
+        p style="margin:24px 0 0;padding-top:16px;border-top:1px solid #808080;font-size:14px" {
+            a href=(link) { (words) }
         }
     }
+}
+
+/// A line of plain words in which each of these texts leads somewhere.
+pub(super) fn linked(line: &str, links: &[(String, String)]) -> Markup {
+    let mut rest = line;
+    let mut parts = Vec::new();
+    let next = |rest: &str| {
+        let found = links.iter().filter_map(|(text, href)| Some((rest.find(text.as_str())?, text, href)));
+        found.min_by_key(|(place, ..)| *place).map(|(place, text, href)| (place, text.len(), href))
+    };
+    while let Some((place, length, href)) = next(rest) {
+        let (before, after) = rest.split_at(place);
+        let (text, after) = after.split_at(length);
+        // A number that a line end cut in two would be read as two.
+        let whole = if href.starts_with("tel:") { "white-space:nowrap" } else { "" };
+        parts.push(html! { (before) a href=(href) style=[(!whole.is_empty()).then_some(whole)] { (text) } });
+        rest = after;
+    }
+    html! { @for part in &parts { (part) } (rest) }
 }

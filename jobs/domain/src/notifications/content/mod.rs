@@ -1,15 +1,41 @@
-//! The words of the messages: pure functions of what they tell.
-//! They say when and where, never why: no specialty, no reason, no clinical detail.
+//! The words of the messages: pure functions of what they tell, and of a practice's own words where it has any.
+//! They never tell why somebody comes: no specialty and no reason that they are not given on purpose.
 
+mod check;
 pub mod dates;
+mod facts;
+mod fill;
 pub mod gsm7;
 mod invitation;
 mod layout;
+mod letter;
+mod password_reset;
 mod reminder;
+mod render;
+mod standard;
 
 pub use crate::field::Language;
+pub use check::check;
+pub use facts::AppointmentFacts;
+pub use fill::PLACEHOLDERS;
 pub use invitation::{InvitationContext, invitation_email};
+pub use password_reset::{PasswordChanged, PasswordReset, password_changed_email, password_reset_email};
 pub use reminder::{ReminderContext, reminder_email, reminder_text};
+pub use render::{Content, render};
+pub use standard::{Words, standard};
+
+/// The words that a practice has chosen, with placeholders; the standard words have the same form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Which of the practice's versions it is.
+    pub version: i32,
+    /// The subject, of a mail.
+    pub subject: Option<String>,
+    /// The text.
+    pub body: String,
+    /// Whether letters that GSM-7 lacks are replaced by their closest, so that an SMS costs less.
+    pub transliterate: bool,
+}
 
 /// The words of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,3 +52,6 @@ pub struct EmailContent {
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests;
