@@ -115,6 +115,20 @@ impl Caller {
         json_of(request.header("idempotency-key", path).json(&body)).await
     }
 
+    /// Makes this hour one in which messages may leave, whatever the clock shows.
+    async fn be_awake(&self) {
+        let mut settings = self.get("settings").await;
+        let fields = settings.as_object_mut().expect("settings");
+        let version = fields.remove("version").expect("a version").to_string();
+        fields.remove("updated_at");
+        let zone: chrono_tz::Tz = fields["time_zone"].as_str().expect("a zone").parse().expect("a zone");
+        let now = SystemClock.now().with_timezone(&zone);
+        let hour = |ahead| (now + chrono::Duration::hours(ahead)).format("%H:00").to_string();
+        fields.insert("quiet_hours".to_owned(), json!({ "from": hour(12), "to": hour(13) }));
+        let request = self.http.put(format!("{}/api/v1/settings", self.address)).bearer_auth(&self.token);
+        json_of(request.header("if-match", format!("\"{version}\"")).json(&settings)).await;
+    }
+
     async fn outbox(&self) -> String {
         let page = self.http.get(format!("{}/outbox", self.address)).send().await.expect("a page");
         page.text().await.expect("text")
@@ -126,6 +140,7 @@ const ASSISTANT: &str = "assistante@cabinet-lilas.example";
 /// Books five minutes so close that the reminder leaves at once, for people whose day is free; gives the appointment.
 async fn book_for_soon(program: &Program) -> String {
     let admin = Caller::sign_in(program, "admin@cabinet-lilas.example").await;
+    admin.be_awake().await;
     let practitioner = admin.post("practitioners", json!({ "first_name": "Ana", "last_name": "Rey" })).await;
     let assistant = Caller::sign_in(program, ASSISTANT).await;
     let patient = json!({ "first_name": "Éloi", "last_name": "Duval", "phone": "06 00 00 00 99",
