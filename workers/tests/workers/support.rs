@@ -18,7 +18,7 @@ use permanence_domain::{
     scheduling::{self, NewAppointment},
     tenants,
 };
-use permanence_embedded::{mail::MailServer, outbox::Outbox, sms::SmsServer, testing::TestDatabase};
+use permanence_embedded::{mail::MailServer, outbox::{Mail, Outbox}, sms::SmsServer, testing::TestDatabase};
 use permanence_queue::{Listener, Waker, Worker};
 use permanence_workers::{
     clients::{HttpTimeouts, sms::OvhSettings},
@@ -152,6 +152,13 @@ impl World {
     pub(crate) async fn messages(&self, id: AppointmentId) -> Vec<MessageLog> {
         let mut tx = self.begin().await;
         messages_of_appointment(&mut tx, id).await.expect("messages")
+    }
+
+    /// How many reminders were handed to a provider.
+    pub(crate) fn reminded(&self) -> usize {
+        let texts = self.outbox.texts().into_iter().filter(|text| text.body.starts_with("Rappel")).count();
+        let reminds = |mail: &Mail| mail.subject().is_some_and(|subject| subject.starts_with("Rappel"));
+        texts + self.outbox.mails().iter().filter(|mail| reminds(mail)).count()
     }
 
     /// Waits until the newest reminder of an appointment has this status.

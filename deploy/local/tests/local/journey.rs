@@ -139,11 +139,12 @@ impl Platform {
 
     /// The words of what announces an appointment to come: neither confirmations nor cancellations.
     fn reminded(&self) -> Vec<String> {
-        let told = self.outbox.messages().into_iter().map(|message| match message {
-            permanence_embedded::outbox::Message::Mail(mail) => mail.text().expect("a text"),
-            permanence_embedded::outbox::Message::Text(text) => text.body,
-        });
-        told.filter(|words| words.contains("appel")).collect()
+        let texts = self.outbox.texts().into_iter().map(|text| text.body).filter(|body| body.starts_with("Rappel"));
+        let reminds = |mail: &permanence_embedded::outbox::Mail| {
+            mail.subject().is_some_and(|subject| subject.starts_with("Rappel"))
+        };
+        let mails = self.outbox.mails().into_iter().filter(reminds).map(|mail| mail.text().expect("a text"));
+        texts.chain(mails).collect()
     }
 
     /// Moves the clock and waits until every due job has ended.
