@@ -51,7 +51,7 @@ async fn killed_between_intent_and_receipt(by_mail: bool) {
     let mut worker = start(&world);
     let soon_after = (clock.now() + chrono::Duration::hours(5)).format("%Y-%m-%dT%H:%M:00").to_string();
     let id = world.book(&soon_after).await;
-    soon("the provider has it", world.outbox.wait_for(|messages| messages.len() == 1)).await;
+    soon("the provider has it", world.outbox.wait_for(|_| world.reminded() == 1)).await;
     worker.kill().expect("killed");
     worker.wait().expect("gone");
     assert_eq!(
@@ -70,7 +70,7 @@ async fn killed_between_intent_and_receipt(by_mail: bool) {
     assert_eq!(lost.code.as_deref(), Some("worker_lost"));
     rescuer.kill().expect("killed");
     rescuer.wait().expect("gone");
-    assert_eq!(world.outbox.messages().len(), 1, "no second message");
+    assert_eq!(world.reminded(), 1, "no second message");
 }
 
 #[tokio::test]

@@ -18,7 +18,12 @@ use permanence_domain::{
     scheduling::{self, NewAppointment},
     tenants,
 };
-use permanence_embedded::{mail::MailServer, outbox::{Mail, Outbox}, sms::SmsServer, testing::TestDatabase};
+use permanence_embedded::{
+    mail::MailServer,
+    outbox::{Mail, Outbox},
+    sms::SmsServer,
+    testing::TestDatabase,
+};
 use permanence_queue::{Listener, Waker, Worker};
 use permanence_workers::{
     clients::{HttpTimeouts, sms::OvhSettings},

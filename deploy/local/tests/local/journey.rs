@@ -139,7 +139,8 @@ impl Platform {
 
     /// The words of what announces an appointment to come: neither confirmations nor cancellations.
     fn reminded(&self) -> Vec<String> {
-        let texts = self.outbox.texts().into_iter().map(|text| text.body).filter(|body| body.starts_with("Rappel"));
+        let texts =
+            self.outbox.texts().into_iter().map(|text| text.body).filter(|body| body.starts_with("Rappel"));
         let reminds = |mail: &permanence_embedded::outbox::Mail| {
             mail.subject().is_some_and(|subject| subject.starts_with("Rappel"))
         };
@@ -269,9 +270,9 @@ async fn what_is_moved_or_cancelled_on_the_way_leaves_as_it_stands_or_not_at_all
     let other = platform.book(&token, mail(), "2027-01-18T11:00", "2027-01-18T11:30").await;
     let other = format!("appointments/{}", other["id"].as_str().expect("an id"));
     platform.send(reqwest::Method::DELETE, &other, &token, json!({})).await;
-    platform.settle_at("2027-01-14T20:00:00Z").await;
+    platform.settle_at("2027-01-14T15:00:00Z").await;
     assert_eq!(platform.reminded(), Vec::<String>::new(), "the first time is void");
-    platform.settle_at("2027-01-17T20:00:00Z").await;
+    platform.settle_at("2027-01-17T12:00:00Z").await;
     let told = platform.reminded();
     assert_eq!(told.len(), 1);
     assert!(told[0].contains("lundi 18 janvier à 9h"), "{}", told[0]);
