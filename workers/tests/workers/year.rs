@@ -84,6 +84,7 @@ fn begin() -> DateTime<Utc> {
 
 const MINUTES: usize = 365 * 1440;
 
+#[expect(clippy::print_stdout, reason = "a failing run is repeated by its seed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_year_of_five_practices_tells_everybody_what_they_should_know_once() {
     let bookings = usize::try_from(variable("PERMANENCE_YEAR_BOOKINGS", 40)).expect("small");

@@ -54,8 +54,8 @@ impl Clocks {
         let local = self.local(at);
         let begin = |day| self.quiet.from().on_day(day);
         let today = begin(local.date());
-        let begun = if today <= local { today } else { begin(local.date() - Days::new(1)) };
-        self.first_allowed(first_instant(begun, self.zone) - MARGIN, -Duration::minutes(30))
+        let start = if today <= local { today } else { begin(local.date() - Days::new(1)) };
+        self.first_allowed(first_instant(start, self.zone) - MARGIN, -Duration::minutes(30))
     }
 
     /// The moment itself where messages may leave, or the end of the quiet hours that it lies in.

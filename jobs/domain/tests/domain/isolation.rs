@@ -5,12 +5,12 @@ use std::sync::Arc;
 use permanence_domain::{
     clock::SimulatedClock,
     db::{Actor, Db, TenantTx},
-    field::{Day, Label, Language, Moment, PersonName, Phone},
+    field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone},
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
-    ids::{PractitionerId, TenantId},
+    ids::{PatientId, PractitionerId, TenantId, UserId},
     migrate::MIGRATOR,
     notifications::{
-        Channel, Purpose,
+        Channel, Purpose, Unreachable, note_unreachable,
         templates::{self, NewTemplate, TemplateKey},
     },
     patients::{self, Consents, NewPatient},
@@ -67,8 +67,8 @@ async fn two() -> Two {
 async fn fill(db: &Db, tenant: TenantId, name: &str) {
     let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
     let member = NewMember {
-        email: permanence_domain::field::EmailAddress::parse(&format!("admin@{name}.example")).unwrap(),
-        full_name: permanence_domain::field::FullName::parse("Dominique Admin").unwrap(),
+        email: EmailAddress::parse(&format!("admin@{name}.example")).unwrap(),
+        full_name: FullName::parse("Dominique Admin").unwrap(),
         role: Role::Admin,
     };
     let user = invite(&mut tx, &member).await.unwrap().id;
@@ -100,9 +100,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     };
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
-    let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
-    let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
-    templates::put(&mut tx, key, 0, &words).await.unwrap();
+    speak(&mut tx, booking.patient_id).await;
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",
@@ -113,6 +111,11 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     .await
     .unwrap();
     tx.commit().await.unwrap();
+    sign_in(db, tenant, user).await;
+}
+
+/// A session and its token.
+async fn sign_in(db: &Db, tenant: TenantId, user: UserId) {
     let mut tx = db.system(Actor::JOB).await.unwrap();
     sqlx::query(
         "WITH s AS (INSERT INTO sessions (tenant_id, id, user_id, created_at, last_used_at, expires_at)
@@ -126,6 +129,15 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     .await
     .unwrap();
     tx.commit().await.unwrap();
+}
+
+/// The practice has words of its own, and a number that leads nowhere.
+async fn speak(tx: &mut TenantTx, patient: PatientId) {
+    let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
+    let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
+    templates::put(tx, key, 0, &words).await.unwrap();
+    let (number, reason) = ("+33600000099", Unreachable::Invalid);
+    note_unreachable(tx, patient, Channel::Sms, number, reason).await.unwrap();
 }
 
 /// The practitioner is away for a day.

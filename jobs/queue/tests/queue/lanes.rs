@@ -168,10 +168,10 @@ async fn in_a_lane_what_was_due_first_runs_first() {
     let mut conn = db.pool.acquire().await.unwrap();
     use_lanes(&mut conn, Count::QUEUE).await.unwrap();
     let clock = SimulatedClock::at(SystemClock.now());
-    let due = |n: i64, minutes: u64| job(n, 1).run_at(clock.now() + Duration::from_secs(60 * minutes));
+    let due = |n: i64, minutes: u64| job(n, 1).run_at(clock.now() + Duration::from_mins(minutes));
     let jobs = vec![due(3, 3), due(1, 1), due(4, 4), due(2, 2), due(0, 9).priority(-1)];
     enqueue_all(&mut conn, &clock, jobs).await.unwrap();
-    clock.advance(Duration::from_secs(600));
+    clock.advance(Duration::from_mins(10));
     let order: Arc<Mutex<Vec<i64>>> = Arc::default();
     let seen = Arc::clone(&order);
     let worker = db.worker().concurrency(1).clock(Arc::new(clock));

@@ -39,9 +39,9 @@ pub(super) fn letter(
         .collect();
     text.extend(stop.map(|(words, url)| format!("{words}{colon}\n{url}")));
 
-    let links = links(facts, manage_url.as_deref());
+    let targets = links(facts, manage_url.as_deref());
     let with_links =
-        |lines: &[&str]| -> Vec<Markup> { lines.iter().map(|line| layout::linked(line, &links)).collect() };
+        |lines: &[&str]| -> Vec<Markup> { lines.iter().map(|line| layout::linked(line, &targets)).collect() };
     let page = html! {
         @for block in &blocks {
             @match block {
