@@ -20,6 +20,7 @@ mod router;
 mod serve;
 mod settings;
 mod state;
+mod templates;
 mod users;
 
 pub use docs::openapi;

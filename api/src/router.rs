@@ -23,7 +23,7 @@ use crate::{
     error::{ApiError, unknown_method, unknown_route},
     health, jobs, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
-    users,
+    templates, users,
 };
 
 /// The routes with their description; [`docs::openapi`] and the server are made from this one list.
@@ -42,6 +42,9 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::change_user_role))
         .routes(routes!(users::resend_invitation))
         .routes(routes!(settings::get_settings, settings::update_settings))
+        .routes(routes!(templates::list_templates))
+        .routes(routes!(templates::preview_template))
+        .routes(routes!(templates::get_template, templates::replace_template, templates::reset_template))
         .routes(routes!(practitioners::add_practitioner, practitioners::list_practitioners))
         .routes(routes!(
             practitioners::get_practitioner,

@@ -33,6 +33,7 @@ pub(crate) use contract::complete;
         (name = "auth", description = "Signing in and out"),
         (name = "users", description = "Members of the tenant"),
         (name = "settings", description = "What a practice decides for itself"),
+        (name = "templates", description = "The words of messages"),
         (name = "practitioners", description = "Who treats"),
         (name = "rooms", description = "Where"),
         (name = "patients", description = "Who comes"),

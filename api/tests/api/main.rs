@@ -17,4 +17,5 @@ mod process;
 mod serve;
 mod settings;
 mod support;
+mod templates;
 mod users;

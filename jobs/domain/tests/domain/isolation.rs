@@ -9,6 +9,10 @@ use permanence_domain::{
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
     ids::{PractitionerId, TenantId},
     migrate::MIGRATOR,
+    notifications::{
+        Channel, Purpose,
+        templates::{self, NewTemplate, TemplateKey},
+    },
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
     scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
@@ -96,6 +100,9 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     };
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
+    let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
+    let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
+    templates::put(&mut tx, key, 0, &words).await.unwrap();
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",

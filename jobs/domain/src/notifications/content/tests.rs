@@ -187,6 +187,27 @@ fn own_words_that_fail_now_give_way_to_the_standard_ones() {
 }
 
 #[test]
+fn what_gives_way_is_counted() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        for body in ["{{ date }}", "{{ specialty }}", "{% if reason %}x{% endif %}"] {
+            let _ = render(Some(&own(None, body)), Purpose::Reminder, Channel::Sms, Language::Fr, &facts());
+        }
+    });
+    let told = handle.render();
+    let counted: Vec<&str> = told.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    let count = |reason: &str| {
+        format!(
+            "permanence_template_fallbacks_total{{purpose=\"reminder\",channel=\"sms\",reason=\"{reason}\"}} 1"
+        )
+    };
+    assert_eq!(counted.len(), 2, "{told}");
+    assert!(counted.contains(&count("empty").as_str()), "{told}");
+    assert!(counted.contains(&count("unknown_value").as_str()), "{told}");
+}
+
+#[test]
 fn a_value_is_never_read_as_a_template_or_as_lines() {
     let facts = AppointmentFacts {
         practice_name: "<b>Martin & \"Fils\"</b>\nBcc: x".to_owned(),
