@@ -1,6 +1,7 @@
 //! The words of the messages: pure functions of what they tell, and of a practice's own words where it has any.
 //! They never tell why somebody comes: no specialty and no reason that they are not given on purpose.
 
+pub mod calendar;
 mod check;
 pub mod dates;
 mod facts;
