@@ -2,6 +2,7 @@
 
 mod appointments;
 mod auth;
+mod availability;
 pub mod config;
 mod docs;
 mod error;

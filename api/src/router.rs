@@ -19,7 +19,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    appointments, auth, docs,
+    appointments, auth, availability, docs,
     error::{ApiError, unknown_method, unknown_route},
     health, jobs, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
@@ -61,6 +61,10 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::reschedule_appointment,
             appointments::cancel_appointment
         ))
+        .routes(routes!(availability::list_slots))
+        .routes(routes!(availability::get_availability, availability::replace_availability))
+        .routes(routes!(availability::add_entry))
+        .routes(routes!(availability::get_entry, availability::update_entry, availability::delete_entry))
         .routes(routes!(appointments::list_appointment_reminders))
         .routes(routes!(appointments::list_reminders))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.

@@ -1,6 +1,7 @@
-//! Every cron entry, one table, and the tick that looks at it.
+//! The scheduler: every cron entry, one table, and the tick that looks at it; and the gauges of the queues, which one
+//! process has to show. It performs no job.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use permanence_domain::{
@@ -9,9 +10,15 @@ use permanence_domain::{
     notifications::receipts::jobs::AskDeliveries,
     platform::{MaintainQueue, PurgeAnswers},
 };
-use permanence_queue::{NewJob, cron};
+use permanence_queue::{NewJob, cron, show_gauges};
+use tokio::time::{Instant, sleep};
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
+
+/// How often the queues are counted. A count reads every live job, so it rests `REST` times as long as it took: where
+/// millions of jobs wait, the gauges are older and the database is hardly busier.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+const REST: u32 = 50;
 
 /// The entries. Times are civil times of the entry's zone; a missed one runs once when a scheduler is back.
 pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Error> {
@@ -36,7 +43,26 @@ pub async fn tick(db: &Db, entries: &[cron::Entry]) -> Result<usize> {
     Ok(ticked.len())
 }
 
-/// Ticks at the beginning of every minute until `shutdown`. The library gives a UTC tick and nothing else: its zones
+/// Counts every queue's jobs and workers once, and shows them as gauges of this process.
+pub async fn count(db: &Db) -> Result<()> {
+    let mut tx = db.system(Actor::JOB).await?;
+    let clock = tx.clock();
+    show_gauges(tx.conn(), &*clock).await?;
+    tx.commit().await
+}
+
+async fn keep_counting(db: &Db) {
+    loop {
+        let begun = Instant::now();
+        // Without a count the gauges vanish after a while, rather than stay as they were.
+        if let Err(error) = count(db).await {
+            tracing::warn!(%error, "the queues could not be counted");
+        }
+        sleep(COUNT_EVERY.max(begun.elapsed() * REST)).await;
+    }
+}
+
+/// Ticks at the beginning of every minute and counts the queues in between, until `shutdown`. The library gives a UTC tick and nothing else: its zones
 /// are wrong across a change of the clocks, and its state is lost with the process.
 pub async fn run(
     db: Db,
@@ -44,8 +70,9 @@ pub async fn run(
 ) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
     let entries = Arc::new(entries()?);
     let mut scheduler = JobScheduler::new().await?;
+    let ticking = db.clone();
     let job = Job::new_async("0 * * * * *", move |_, _| {
-        let (db, entries) = (db.clone(), Arc::clone(&entries));
+        let (db, entries) = (ticking.clone(), Arc::clone(&entries));
         Box::pin(async move {
             match tick(&db, &entries).await {
                 Ok(0) => {}
@@ -57,6 +84,9 @@ pub async fn run(
     })?;
     scheduler.add(job).await?;
     scheduler.start().await?;
-    shutdown.cancelled().await;
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = keep_counting(&db) => {}
+    }
     Ok(scheduler.shutdown().await?)
 }

@@ -14,14 +14,15 @@ use crate::{
     respond::{Versioned, versioned},
 };
 
-/// Book an appointment; its reminder is planned with it.
+/// Book an appointment; its reminder is planned with it. A time outside the practitioner's availability is refused,
+/// unless the caller may ask for it and does.
 #[utoipa::path(post, path = "/appointments", tag = "appointments", security(("bearer" = [])),
     request_body = NewAppointment, params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = Appointment), CommonErrors))]
 pub(crate) async fn book_appointment(
     mut create: Create<AppointmentsWrite, NewAppointment>,
 ) -> Result<Response> {
-    let appointment = scheduling::book(&mut create.tx, &create.body).await?;
+    let appointment = scheduling::book(&mut create.tx, create.role, &create.body).await?;
     create.created(format!("/api/v1/appointments/{}", appointment.id), &appointment).await
 }
 
@@ -69,7 +70,8 @@ pub(crate) async fn reschedule_appointment(
     Path(id): Path<AppointmentId>,
     mut change: Change<AppointmentsWrite, NewAppointment>,
 ) -> Result<Versioned<Appointment>> {
-    let appointment = scheduling::reschedule(&mut change.tx, id, change.version, &change.body).await?;
+    let Change { tx, role, version, body, .. } = &mut change;
+    let appointment = scheduling::reschedule(tx, *role, id, *version, body).await?;
     change.tx.commit().await?;
     Ok(versioned(appointment.version, appointment))
 }

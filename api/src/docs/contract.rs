@@ -11,8 +11,12 @@ use utoipa::openapi::{
 };
 
 /// Fields of requests that may be left out because the server has a default; they are never absent from answers.
-const DEFAULTED: [(&str, &[&str]); 2] =
-    [("NewPatient", &["language"]), ("Consents", &["reminder_sms", "reminder_email"])];
+const DEFAULTED: [(&str, &[&str]); 4] = [
+    ("NewPatient", &["language"]),
+    ("Consents", &["reminder_sms", "reminder_email"]),
+    ("NewAppointment", &["outside_availability"]),
+    ("Rule", &["every_weeks"]),
+];
 
 /// Routes whose key has nothing to do, so that no answer is kept.
 const KEEPS_NO_ANSWER: [&str; 1] = ["/api/v1/auth/logout"];

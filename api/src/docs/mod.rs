@@ -36,6 +36,7 @@ pub(crate) use contract::complete;
         (name = "practitioners", description = "Who treats"),
         (name = "rooms", description = "Where"),
         (name = "patients", description = "Who comes"),
+        (name = "availability", description = "When practitioners see patients"),
         (name = "appointments", description = "The agenda and its reminders"),
         (name = "jobs", description = "What happens in the background"),
         (name = "queues", description = "For operators of the platform"),

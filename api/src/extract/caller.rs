@@ -46,6 +46,7 @@ permissions!(
     PracticeWrite,
     AppointmentsRead,
     AppointmentsWrite,
+    AvailabilityWrite,
     UsersRead,
     UsersWrite,
 );

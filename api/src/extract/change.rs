@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use deserr::Deserr;
-use permanence_domain::{Invalid, db::TenantTx};
+use permanence_domain::{Invalid, db::TenantTx, identity::Role};
 
 use super::{Caller, Permission, input};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Change<P, T> {
     pub(crate) tx: TenantTx,
     pub(crate) body: T,
+    pub(crate) role: Role,
     /// The version that the caller read.
     pub(crate) version: i32,
     scope: PhantomData<P>,
@@ -34,8 +35,8 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Change<P, T>
         let version = version(&parts.headers)?;
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
         let body = input::parse(&bytes)?;
-        let (tx, _) = caller.open(app, Some(P::SCOPE)).await?;
-        Ok(Self { tx, body, version, scope: PhantomData })
+        let (tx, role) = caller.open(app, Some(P::SCOPE)).await?;
+        Ok(Self { tx, body, role, version, scope: PhantomData })
     }
 }
 

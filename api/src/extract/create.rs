@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct Create<P, T> {
     pub(crate) tx: TenantTx,
     pub(crate) body: T,
-    role: Role,
+    pub(crate) role: Role,
     answering: Answering,
     scope: PhantomData<P>,
 }

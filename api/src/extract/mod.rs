@@ -8,8 +8,9 @@ mod input;
 mod public;
 
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, Caller, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
-    Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, UsersRead, UsersWrite,
+    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, Caller, JobsRead, JobsWrite, PatientsRead,
+    PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, UsersRead,
+    UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

@@ -1,6 +1,8 @@
 //! What happens in the background: seen, waited for, retried, cancelled. A tenant's members reach its own jobs,
 //! operators of the platform all of them.
 
+mod links;
+
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
@@ -12,8 +14,9 @@ use axum::{
     },
 };
 use futures::{Stream, stream};
-use permanence_domain::operations::{self, JobQuery, JobState, Jobs, JobsTx, Retried, RetryJobs};
+use permanence_domain::operations::{self, JobQuery, JobsTx, Retried, RetryJobs};
 
+use self::links::{LinkedJob, LinkedJobs};
 use crate::{
     error::{CommonErrors, Result},
     extract::{Caller, Create, Empty, JobNumber, JobsRead, JobsWrite, Permission, Query, Read},
@@ -25,22 +28,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Find jobs, the newest first; the next page begins before `next`.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", security(("bearer" = [])), params(JobQuery),
-    responses((status = 200, body = Jobs), CommonErrors))]
-pub(crate) async fn list_jobs(read: Read<JobsRead>, Query(query): Query<JobQuery>) -> Result<Json<Jobs>> {
+    responses((status = 200, body = LinkedJobs), CommonErrors))]
+pub(crate) async fn list_jobs(
+    read: Read<JobsRead>,
+    Query(query): Query<JobQuery>,
+) -> Result<Json<LinkedJobs>> {
     let mut tx = JobsTx::of(read.tx, read.role).await?;
     let jobs = operations::list_jobs(&mut tx, &query).await?;
     tx.commit().await?;
-    Ok(Json(jobs))
+    Ok(Json(LinkedJobs::of(jobs, read.role)))
 }
 
 /// One job: state, progress, attempts with their errors, output.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", security(("bearer" = [])), params(("id" = i64, Path)),
-    responses((status = 200, body = JobState), CommonErrors))]
-pub(crate) async fn get_job(read: Read<JobsRead>, JobNumber(id): JobNumber) -> Result<Json<JobState>> {
+    responses((status = 200, body = LinkedJob), CommonErrors))]
+pub(crate) async fn get_job(read: Read<JobsRead>, JobNumber(id): JobNumber) -> Result<Json<LinkedJob>> {
     let mut tx = JobsTx::of(read.tx, read.role).await?;
     let job = operations::get_job(&mut tx, id).await?;
     tx.commit().await?;
-    Ok(Json(job))
+    Ok(Json(LinkedJob::of(job, read.role)))
 }
 
 /// Bring a discarded or cancelled job back to life, with all its attempts.
@@ -99,12 +105,12 @@ struct Watch {
 
 impl Watch {
     /// Looks once, as the caller may at this moment: a closed session ends the stream.
-    async fn look(&self) -> Result<JobState> {
+    async fn look(&self) -> Result<LinkedJob> {
         let (tx, role) = self.caller.open(&self.app, Some(JobsRead::SCOPE)).await?;
         let mut tx = JobsTx::of(tx, role).await?;
         let job = operations::get_job(&mut tx, self.id).await?;
         tx.commit().await?;
-        Ok(job)
+        Ok(LinkedJob::of(job, role))
     }
 
     /// The next change of the job; none once it has ended or may not be seen any more.
@@ -127,7 +133,7 @@ impl Watch {
 
 /// Follow a job: an event `change` with the job at each change, and `end` when it has ended (server-sent events).
 #[utoipa::path(get, path = "/jobs/{id}/events", tag = "jobs", security(("bearer" = [])), params(("id" = i64, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = JobState), CommonErrors))]
+    responses((status = 200, content_type = "text/event-stream", body = LinkedJob), CommonErrors))]
 pub(crate) async fn watch_job(
     State(app): State<App>,
     caller: Caller,

@@ -8,7 +8,7 @@ use crate::{
     extract::{Create, Empty, QueueName, QueuesRead, QueuesWrite, Read},
 };
 
-/// Every queue: its depth by state, how long the oldest job waits, its workers and limits.
+/// Every queue: its depth by state, how long the oldest job waits, its workers with what they do, limits, the day's dead.
 #[utoipa::path(get, path = "/queues", tag = "queues", security(("bearer" = [])),
     responses((status = 200, body = Vec<QueueState>), CommonErrors))]
 pub(crate) async fn list_queues(read: Read<QueuesRead>) -> Result<Json<Vec<QueueState>>> {

@@ -101,7 +101,13 @@ async fn schemas_of_requests_are_closed_and_want_what_is_wanted() {
     }
     assert!(bodies > 10, "{bodies}");
     assert_eq!(schemas["NewPatient"]["required"], json!(["first_name", "last_name", "consents"]));
-    assert_eq!(schemas["Consents"]["additionalProperties"], false);
+    assert_eq!(schemas["Settings"]["required"], json!(["time_zone"]));
+    let booking = ["patient_id", "practitioner_id", "starts_at", "ends_at"];
+    assert_eq!(schemas["NewAppointment"]["required"], json!(booking));
+    // Also what is inside: an object, the elements of a list, what may be null.
+    for inside in ["Consents", "OpeningHours", "Span", "QuietHours", "Rule", "NewException"] {
+        assert_eq!(schemas[inside]["additionalProperties"], false, "{inside}");
+    }
 
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;

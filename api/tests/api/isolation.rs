@@ -65,3 +65,34 @@ async fn another_tenants_resources_do_not_exist() {
         );
     }
 }
+
+#[tokio::test]
+async fn another_tenants_availability_does_not_exist() {
+    let api = TestApi::start().await;
+    let own = api.practice("Lilas", Tz::Europe__Paris).await;
+    let other = api.practice("Port", Tz::Indian__Reunion).await;
+    let (practitioner, room) = (own.practitioner("Roy").await, own.room("Cabinet 1").await);
+    let (path, if_match) = ("/api/v1/availability", [("if-match", "1")]);
+    let rule = json!({ "weekday": 5, "from": "14:00", "to": "18:00", "room_id": room });
+    let mut of_rule = json!({ "practitioner_id": practitioner, "rule": rule });
+    let entry = own.admin.post(path, of_rule.clone()).await.expect(201).id();
+    let question = format!("practitioner_id={practitioner}&from=2027-01-15&to=2027-01-15");
+    let attempts = [
+        (Method::GET, format!("{path}/{practitioner}"), None),
+        (Method::PUT, format!("{path}/{practitioner}"), Some(json!({ "rules": [] }))),
+        (Method::GET, format!("{path}/slots?{question}"), None),
+        (Method::GET, format!("{path}/entries/{entry}"), None),
+        (Method::PUT, format!("{path}/entries/{entry}"), Some(json!({ "rule": rule }))),
+        (Method::DELETE, format!("{path}/entries/{entry}"), None),
+    ];
+    for (method, path, body) in attempts {
+        other.admin.send(method, &path, &if_match, body).await.refused(404, "not_found");
+    }
+    // A reference to another's row is a reference to nothing.
+    let stranger = other.admin.post(path, of_rule.clone()).await;
+    assert_eq!(stranger.body["errors"][0]["code"], "unknown_practitioner");
+    of_rule["practitioner_id"] = json!(other.practitioner("Payet").await);
+    let stranger = other.admin.post(path, of_rule).await;
+    assert_eq!(stranger.body["errors"][0]["code"], "unknown_room");
+    assert_eq!(own.admin.get(&format!("{path}/entries/{entry}")).await.expect(200).body["version"], 1);
+}

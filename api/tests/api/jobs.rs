@@ -1,6 +1,9 @@
 //! Jobs and queues: a tenant's members reach its own, operators of the platform all.
 
+use std::time::Duration;
+
 use chrono_tz::Tz;
+use permanence_domain::{db::Actor, identity::Role, ids::TenantId};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Practice, TestApi};
@@ -112,7 +115,11 @@ async fn many_are_retried_within_the_practice() {
     let path = "/api/v1/jobs/retry";
     let none = lilas.admin.post(path, json!({ "code": "smtp_refused" })).await.expect(200);
     assert_eq!(none.body, json!({ "ids": [] }));
-    lilas.admin.post(path, json!({ "tenant_id": roses.tenant })).await.refused(422, "invalid_input");
+    for tenant in [roses.tenant, lilas.tenant] {
+        let named = lilas.admin.post(path, json!({ "tenant_id": tenant })).await;
+        named.refused(422, "invalid_input");
+        assert_eq!(named.body["errors"][0]["code"], "not_an_operator");
+    }
     lilas.assistant.post(path, json!({})).await.refused(403, "forbidden");
 
     let wanted = json!({ "kind": "notifications.send_reminder", "code": "discarded_by_hand" });
@@ -133,13 +140,195 @@ async fn a_watched_job_tells_its_changes_and_its_end() {
     let request = api.http.get(format!("{}{JOBS}/{id}/events", api.base)).bearer_auth(&practice.admin.token);
     let mut response = request.send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    let within = std::time::Duration::from_secs(20);
+    let within = Duration::from_secs(20);
     let first = tokio::time::timeout(within, response.chunk()).await.unwrap().unwrap().unwrap();
     let first = String::from_utf8_lossy(&first).into_owned();
     assert!(first.starts_with("event: change\n") && first.contains(r#""state":"scheduled""#), "{first}");
     act(&practice.admin, id, "cancel").await.expect(204);
     let rest = tokio::time::timeout(within, response.text()).await.expect("the stream ends").unwrap();
     assert!(rest.contains("event: end\n") && rest.contains(r#""state":"cancelled""#), "{rest}");
+    let retry = format!(r#""retry":{{"href":"{JOBS}/{id}/retry","method":"POST"}}"#);
+    assert!(!first.contains(r#""retry":"#) && rest.contains(&retry), "{rest}");
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_the_time_of_their_enqueueing() {
+    let api = TestApi::start().await;
+    let lilas = api.practice("Lilas", Tz::Europe__Paris).await;
+    let roses = api.practice("Roses", Tz::Europe__Paris).await;
+    let early = planned(&lilas, 1).await[0];
+    api.clock.advance(Duration::from_mins(10));
+    let late = planned(&roses, 1).await[0];
+    let operator = api.operator().await;
+    let from = |filter: &str| format!("{REMINDERS}&{filter}");
+    let (first, second) = ("2027-01-04T08:00:00Z", "2027-01-04T09:10:00%2B01:00");
+    for (filter, found) in [
+        (format!("since={first}&until={second}"), vec![early]),
+        (format!("since={second}"), vec![late]),
+        (format!("until={first}"), vec![]),
+        (format!("since={second}&until={second}"), vec![]),
+        (format!("since={first}&state=scheduled"), vec![late, early]),
+        (format!("since={first}&state=running"), vec![]),
+        ("queue=nowhere".to_owned(), vec![]),
+    ] {
+        assert_eq!(listed(&operator, &from(&filter)).await, found, "{filter}");
+        // Of all that is found, a practice sees its own.
+        let own: Vec<i64> = found.iter().copied().filter(|id| *id == early).collect();
+        assert_eq!(listed(&lilas.admin, &from(&filter)).await, own, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn filters_that_cannot_be_read_are_told_all_at_once() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let wrong =
+        practice.admin.get(&format!("{JOBS}?state=asleep&since=yesterday&until=2027-01-04T08:00")).await;
+    wrong.refused(422, "invalid_input");
+    let mut errors: Vec<Value> = wrong.body["errors"].as_array().unwrap().clone();
+    errors.sort_by_key(|error| error["field"].to_string());
+    let at = "an instant with its offset as 2027-03-15T13:30:00Z";
+    let states = "one of scheduled, available, running, retryable, completed, cancelled, discarded";
+    assert_eq!(
+        errors,
+        [
+            json!({ "field": "since", "code": "not_a_time", "read": "yesterday", "expected": at }),
+            json!({ "field": "state", "code": "unknown_value", "read": "asleep", "expected": states }),
+            json!({ "field": "until", "code": "not_a_time", "read": "2027-01-04T08:00", "expected": at }),
+        ]
+    );
+    let reversed = json!({ "since": "2027-01-04T08:00:01Z", "until": "2027-01-04T08:00:00Z" });
+    let in_query = format!("{JOBS}?since=2027-01-04T08:00:01Z&until=2027-01-04T08:00:00Z");
+    for refused in
+        [practice.admin.get(&in_query).await, practice.admin.post("/api/v1/jobs/retry", reversed).await]
+    {
+        refused.refused(422, "invalid_input");
+        let error = &refused.body["errors"][0];
+        assert_eq!((&error["field"], &error["code"]), (&json!("until"), &json!("before_since")));
+    }
+}
+
+/// The actions that a job's links offer.
+async fn offered(client: &Client<'_>, id: i64) -> Vec<String> {
+    let job = client.get(&format!("{JOBS}/{id}")).await.expect(200).body;
+    let links = job["links"].as_object().unwrap();
+    let to = |path: String| json!({ "href": path, "method": "GET" });
+    assert_eq!(links["self"], to(format!("{JOBS}/{id}")));
+    assert_eq!(links["events"], to(format!("{JOBS}/{id}/events")));
+    let mut actions = Vec::new();
+    for (name, link) in links.iter().filter(|(name, _)| *name != "self" && *name != "events") {
+        assert_eq!(*link, json!({ "href": format!("{JOBS}/{id}/{name}"), "method": "POST" }));
+        actions.push(name.clone());
+    }
+    actions.sort();
+    let page = client.get(&format!("{JOBS}?before={}", id + 1)).await.expect(200).body;
+    assert_eq!(page["items"][0]["links"], job["links"], "alone and in a list alike");
+    actions
+}
+
+#[tokio::test]
+async fn links_offer_what_the_state_and_the_caller_allow() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let id = planned(&practice, 1).await[0];
+    let operator = api.operator().await;
+    let onlooker = api.operator_as(Role::PlatformAdmin).await;
+    let nothing: [&str; 0] = [];
+    assert_eq!(offered(&practice.admin, id).await, ["cancel", "discard"]);
+    assert_eq!(offered(&operator, id).await, ["cancel", "discard"]);
+    assert_eq!(offered(&onlooker, id).await, nothing, "who may only read is offered nothing");
+    act(&onlooker, id, "cancel").await.refused(403, "forbidden");
+
+    act(&practice.admin, id, "cancel").await.expect(204);
+    assert_eq!(offered(&practice.admin, id).await, ["retry"]);
+    assert_eq!(offered(&onlooker, id).await, nothing);
+    act(&practice.admin, id, "retry").await.expect(204);
+    for (state, actions) in [("running", vec!["cancel"]), ("retryable", vec!["cancel", "discard"])] {
+        let mut tx = api.db.system(Actor::JOB).await.unwrap();
+        let held = if state == "running" { "gen_random_uuid(), 1" } else { "NULL, NULL" };
+        let put = format!(
+            "UPDATE queue.jobs SET state = '{state}', (process_id, lease) = ROW({held}) WHERE id = {id}"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(put)).execute(tx.conn()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(offered(&practice.admin, id).await, actions, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn operators_retry_one_tenants_dead_of_one_span_of_time() {
+    let api = TestApi::start().await;
+    let lilas = api.practice("Lilas", Tz::Europe__Paris).await;
+    let roses = api.practice("Roses", Tz::Europe__Paris).await;
+    let operator = api.operator().await;
+    let [late, early] = planned(&lilas, 2).await[..] else { panic!("two jobs") };
+    let theirs = planned(&roses, 1).await[0];
+    act(&lilas.admin, early, "discard").await.expect(204);
+    api.clock.advance(Duration::from_mins(10));
+    act(&lilas.admin, late, "discard").await.expect(204);
+    act(&roses.admin, theirs, "discard").await.expect(204);
+    let retried = async |client: &Client<'_>, filter: Value| {
+        client.post("/api/v1/jobs/retry", filter).await.expect(200).body["ids"].clone()
+    };
+    let (begin, then) = ("2027-01-04T08:00:00Z", "2027-01-04T08:10:00Z");
+    assert_eq!(retried(&lilas.admin, json!({ "until": begin })).await, json!([]));
+    assert_eq!(retried(&lilas.admin, json!({ "since": begin, "until": then })).await, json!([early]));
+    let of_lilas = json!({ "tenant_id": lilas.tenant, "since": then });
+    assert_eq!(retried(&operator, of_lilas).await, json!([late]));
+    assert_eq!(state(&roses.admin, theirs).await, "discarded");
+    assert_eq!(retried(&operator, json!({})).await, json!([theirs]));
+}
+
+/// What the trail of a tenant says of jobs and queues: action, subject, and whether `user` acted.
+async fn trail(api: &TestApi, tenant: TenantId, user: &Client<'_>) -> Vec<(String, String, bool)> {
+    let mut tx = api.db.tenant(tenant, Actor::JOB).await.unwrap();
+    sqlx::query_as(
+        "SELECT action, subject, actor_id = $1 FROM audit_log WHERE resource IN ('job', 'queue') ORDER BY id",
+    )
+    .bind(user.user.0)
+    .fetch_all(tx.conn())
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_tenant_finds_in_its_trail_what_an_operator_did_to_its_jobs() {
+    let api = TestApi::start().await;
+    let lilas = api.practice("Lilas", Tz::Europe__Paris).await;
+    let roses = api.practice("Roses", Tz::Europe__Paris).await;
+    let operator = api.operator().await;
+    let [second, first] = planned(&lilas, 2).await[..] else { panic!("two jobs") };
+    let theirs = planned(&roses, 1).await[0];
+    act(&lilas.admin, first, "discard").await.expect(204);
+    act(&operator, second, "discard").await.expect(204);
+    act(&operator, second, "cancel").await.expect(204);
+    act(&operator, second, "retry").await.expect(204);
+    act(&operator, second, "retry").await.refused(409, "job_not_dead");
+    act(&operator, theirs, "discard").await.expect(204);
+    operator.post("/api/v1/jobs/retry", json!({})).await.expect(200);
+    operator.post("/api/v1/queues/reminders/pause", json!({})).await.expect(204);
+    let row = |action: &str, subject: i64, operator| (action.to_owned(), subject.to_string(), operator);
+    assert_eq!(
+        trail(&api, lilas.tenant, &operator).await,
+        [
+            row("job.discard", first, false),
+            row("job.discard", second, true),
+            row("job.retry", second, true),
+            row("job.retry", first, true),
+        ],
+        "what changed nothing is not noted"
+    );
+    assert_eq!(
+        trail(&api, roses.tenant, &operator).await,
+        [row("job.discard", theirs, true), row("job.retry", theirs, true)]
+    );
+    let mut tx = api.db.system(Actor::JOB).await.unwrap();
+    let of_queues: Vec<(Option<uuid::Uuid>, String, String)> =
+        sqlx::query_as("SELECT tenant_id, action, subject FROM audit_log WHERE resource = 'queue'")
+            .fetch_all(tx.conn())
+            .await
+            .unwrap();
+    assert_eq!(of_queues, [(None, "queue.pause".to_owned(), "reminders".to_owned())]);
 }
 
 async fn queue(operator: &Client<'_>, name: &str) -> Value {
@@ -159,7 +348,11 @@ async fn an_operator_sees_every_tenant_and_runs_the_queues() {
     let of_one = format!("{REMINDERS}&tenant_id={}", lilas.tenant.0);
     assert_eq!(listed(&operator, &of_one).await.len(), 1);
     act(&operator, all[0], "discard").await.expect(204);
+    let reminders = queue(&operator, "reminders").await;
+    assert_eq!(reminders["discarded_last_day"], 1);
+    assert_eq!(reminders["rate"], json!({ "started": 0.0, "finished": 0.0 }), "nobody works here");
     act(&operator, all[0], "retry").await.expect(204);
+    assert_eq!(queue(&operator, "reminders").await["discarded_last_day"], 0);
 
     let name = operator.get(&format!("{JOBS}/{}", all[0])).await.expect(200).body["queue"].clone();
     let name = name.as_str().unwrap();

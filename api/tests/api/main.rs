@@ -4,6 +4,7 @@
 
 mod appointments;
 mod auth;
+mod availability;
 mod contract;
 mod errors;
 mod health;

@@ -11,7 +11,7 @@ use permanence_domain::{
     crypto::hash_password,
     db::{Actor, Db},
     field::{EmailAddress, FullName, Label, Language},
-    identity::{NewTenant, Role, add_member, create_tenant},
+    identity::{NewTenant, Role, add_member, create_tenant, find_tenant},
     ids::{TenantId, UserId},
     migrate::MIGRATOR,
 };
@@ -162,8 +162,19 @@ impl TestApi {
 
     /// Somebody who runs the platform.
     pub(crate) async fn operator(&self) -> Client<'_> {
-        let tenant = self.tenant("platform", "Permanence", Tz::Europe__Paris).await;
-        self.member(tenant, "operator@permanence.example", Role::SuperAdmin).await
+        self.operator_as(Role::SuperAdmin).await
+    }
+
+    /// Somebody of the platform in a role of theirs.
+    pub(crate) async fn operator_as(&self, role: Role) -> Client<'_> {
+        let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
+        let tenant = find_tenant(&mut tx, "Permanence").await.expect("an answer");
+        tx.commit().await.expect("committed");
+        let tenant = match tenant {
+            Some(tenant) => tenant,
+            None => self.tenant("platform", "Permanence", Tz::Europe__Paris).await,
+        };
+        self.member(tenant, &format!("{role:?}@permanence.example").to_lowercase(), role).await
     }
 
     async fn tenant(&self, kind: &'static str, name: &str, zone: Tz) -> TenantId {

@@ -271,9 +271,11 @@ async fn agenda(
                     room_id: Some(*room),
                     starts_at: starts,
                     ends_at: civil(day, half_hour + 1),
+                    // Today has something to show even where it is closed.
+                    outside_availability: is_weekend(day),
                 };
                 turn += 1;
-                match scheduling::book(tx, &new).await {
+                match scheduling::book(tx, Role::Admin, &new).await {
                     Ok(_) => {}
                     Err(Error::Invalid(invalid))
                         if invalid.0.iter().all(|problem| problem.code == "past_time") => {}
@@ -294,5 +296,9 @@ fn working_days(now: DateTime<Utc>, zone: Tz) -> impl Iterator<Item = NaiveDate>
     let today = now.with_timezone(&zone).date_naive();
     (0..14)
         .filter_map(move |ahead| today.checked_add_days(Days::new(ahead)))
-        .filter(move |day| *day == today || !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
+        .filter(move |day| *day == today || !is_weekend(*day))
+}
+
+fn is_weekend(day: NaiveDate) -> bool {
+    matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
 }

@@ -1,6 +1,8 @@
-//! The whole platform in one process: `cargo run` starts it, `cargo run -- reset` clears what it kept.
+//! The whole platform in one process: `cargo run` starts it, `cargo run -- reset` clears what it kept, and
+//! `permanence queues` and `permanence jobs` operate a platform that runs, this one or another.
 
 mod banner;
+mod commands;
 mod demo;
 mod outbox;
 mod parts;
@@ -9,26 +11,48 @@ mod secrets;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
+use clap::{Parser, Subcommand};
 use permanence_domain::{
     config::Env,
     signal,
     telemetry::{self, LogFormat},
 };
 
-const USAGE: &str = "usage: permanence          start the platform (Ctrl-C ends it)
-       permanence reset    clear what it kept in .permanence/";
+use commands::{JobsCommand, QueuesCommand, Wanted};
 
 /// What goes wrong is told in one sentence.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Without a command: starts the whole platform in this process, on parts of its own where the environment names none.
+/// Ctrl-C ends it.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Clear what the local platform kept in .permanence/
+    Reset,
+    /// Look at the queues of the database at `DATABASE_URL`, or of the platform that runs here; pause, resume, limit them
+    Queues(Wanted<QueuesCommand>),
+    /// Look at jobs there; cancel, discard and retry them
+    Jobs(Wanted<JobsCommand>),
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    telemetry::init(LogFormat::Text);
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let ended = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => run().await,
-        ["reset"] => parts::reset(&folder()).await,
-        _ => Err(USAGE.into()),
+    let command = Arguments::parse().command;
+    if !matches!(command, Some(Command::Queues(_) | Command::Jobs(_))) {
+        telemetry::init(LogFormat::Text);
+    }
+    let ended = match command {
+        None => run().await,
+        Some(Command::Reset) => parts::reset(&folder()).await,
+        Some(Command::Queues(wanted)) => return commands::queues(&folder(), wanted).await,
+        Some(Command::Jobs(wanted)) => return commands::jobs(&folder(), wanted).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -165,6 +165,19 @@ pub(crate) fn imagine(env: &mut Env) {
     part("ENCRYPTION_KEY", &[("ENCRYPTION_KEY", &key)]);
 }
 
+/// What is said where no platform runs.
+pub(crate) const NOT_RUNNING: &str =
+    "no platform runs here: start one with `cargo run`, or set DATABASE_URL to the database of another";
+
+/// The address, for the login role, of the database of the platform that another process runs on `folder`.
+pub(crate) fn running_database(folder: &Path) -> Result<String, Failure> {
+    let folder = folder.canonicalize().map_err(|_| NOT_RUNNING)?;
+    let port = postgres::find(&folder.join("postgres"))?.ok_or(NOT_RUNNING)?;
+    let keys = secrets::find(&folder.join("keys.env"))?.ok_or(NOT_RUNNING)?;
+    let password = keys.iter().find(|(name, _)| name == DATABASE_PASSWORD).map(|(_, key)| key.as_str());
+    Ok(postgres::url(port, LOGIN, password, DATABASE))
+}
+
 /// Removes everything that a local platform kept; refused while one runs.
 pub(crate) async fn reset(folder: &Path) -> Result<(), Failure> {
     if !folder.exists() {

@@ -21,22 +21,27 @@ pub(crate) const DATABASE_PASSWORD: &str = "EMBEDDED_DATABASE_PASSWORD";
 
 /// Gives the keys as variables; makes them where there are none.
 pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {
+    if let Some(keys) = find(file)? {
+        return Ok(keys);
+    }
+    let mut text = String::new();
+    for (name, prefix) in KEYS {
+        writeln!(text, "{name}={prefix}{}", hex::encode(random_bytes::<32>()?))?;
+    }
+    // Renamed when whole: a start that is cut short leaves no half of it.
+    let draft = file.with_extension("draft");
+    let mut new = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    fs::rename(draft, file)?;
+    Ok(parse(&text))
+}
+
+/// Gives the keys as variables, if they were made.
+pub(crate) fn find(file: &Path) -> Result<Option<Vec<(String, String)>>, Failure> {
     match fs::read_to_string(file) {
-        Ok(text) => Ok(parse(&text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut text = String::new();
-            for (name, prefix) in KEYS {
-                writeln!(text, "{name}={prefix}{}", hex::encode(random_bytes::<32>()?))?;
-            }
-            // Renamed when whole: a start that is cut short leaves no half of it.
-            let draft = file.with_extension("draft");
-            let mut new =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-            new.write_all(text.as_bytes())?;
-            new.sync_all()?;
-            fs::rename(draft, file)?;
-            Ok(parse(&text))
-        }
+        Ok(text) => Ok(Some(parse(&text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("cannot read {}: {error}", file.display()).into()),
     }
 }

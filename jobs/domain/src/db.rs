@@ -41,6 +41,8 @@ pub struct Actor {
 impl Actor {
     /// A job acting by itself.
     pub const JOB: Self = Self { user: None, request: None };
+    /// Somebody who has the database's address and a terminal: whom, it cannot tell.
+    pub const COMMAND_LINE: Self = Self { user: None, request: None };
 }
 
 impl Db {

@@ -173,7 +173,8 @@ fn luhn(digits: &str) -> bool {
 const YEARS: std::ops::RangeInclusive<i32> = 1850..=9999;
 
 /// A calendar day, `YYYY-MM-DD`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(transparent)]
 #[schema(value_type = String, format = Date, example = "1984-02-29")]
 pub struct Day(pub NaiveDate);
 
@@ -232,6 +233,30 @@ impl Moment {
 }
 
 impl Deserr<Invalid> for Moment {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        from_text(value, location, Self::parse)
+    }
+}
+
+/// An instant, written as RFC 3339 with its offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2027-03-15T13:30:00Z")]
+pub struct Instant(pub DateTime<Utc>);
+
+impl Instant {
+    /// Reads `2027-03-15T13:30:00Z`, or with another offset.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let at = DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc));
+        at.filter(|at| YEARS.contains(&at.year())).map(Self).ok_or_else(|| {
+            Problem::new("", "not_a_time", "an instant with its offset as 2027-03-15T13:30:00Z").read(text)
+        })
+    }
+}
+
+impl Deserr<Invalid> for Instant {
     fn deserialize_from_value<V: IntoValue>(
         value: Value<V>,
         location: ValuePointerRef<'_>,

@@ -72,6 +72,8 @@ ids! {
     RoomId,
     /// An appointment.
     AppointmentId,
+    /// A rule or an exception of a practitioner's availability.
+    AvailabilityEntryId,
     /// A planned reminder.
     ReminderId,
 }

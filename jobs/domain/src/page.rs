@@ -36,31 +36,31 @@ impl PageQuery {
     }
 }
 
-/// A whole number from 1 to `MAX`, written in a query string; `DEFAULT` where it is absent.
+/// A whole number from `MIN` to `MAX`, written in a query string; `DEFAULT` where it is absent.
 #[derive(Debug, Clone, Copy)]
-pub struct Count<const DEFAULT: u32, const MAX: u32>(u32);
+pub struct Count<const DEFAULT: u32, const MAX: u32, const MIN: u32 = 1>(u32);
 
-impl<const DEFAULT: u32, const MAX: u32> Count<DEFAULT, MAX> {
+impl<const DEFAULT: u32, const MAX: u32, const MIN: u32> Count<DEFAULT, MAX, MIN> {
     /// The number.
     pub fn get(self) -> i64 {
         i64::from(self.0)
     }
 }
 
-impl<const DEFAULT: u32, const MAX: u32> Default for Count<DEFAULT, MAX> {
+impl<const DEFAULT: u32, const MAX: u32, const MIN: u32> Default for Count<DEFAULT, MAX, MIN> {
     fn default() -> Self {
         Self(DEFAULT)
     }
 }
 
-impl<const DEFAULT: u32, const MAX: u32> Deserr<Invalid> for Count<DEFAULT, MAX> {
+impl<const DEFAULT: u32, const MAX: u32, const MIN: u32> Deserr<Invalid> for Count<DEFAULT, MAX, MIN> {
     fn deserialize_from_value<V: IntoValue>(
         value: Value<V>,
         location: ValuePointerRef<'_>,
     ) -> Result<Self, Invalid> {
         from_text(value, location, |text| {
-            text.parse().ok().filter(|count| (1..=MAX).contains(count)).map(Self).ok_or_else(|| {
-                Problem::new("", "not_a_count", format!("a whole number from 1 to {MAX}")).read(text)
+            text.parse().ok().filter(|count| (MIN..=MAX).contains(count)).map(Self).ok_or_else(|| {
+                Problem::new("", "not_a_count", format!("a whole number from {MIN} to {MAX}")).read(text)
             })
         })
     }

@@ -3,7 +3,11 @@
 
 use sqlx::PgConnection;
 
-use crate::{Error, JobId, NewJob, clock::Clock, enqueue::enqueue_into};
+use crate::{
+    Error, JobId, NewJob,
+    clock::Clock,
+    enqueue::{count_enqueued, enqueue_into},
+};
 
 /// A batch that was enqueued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +88,7 @@ pub(crate) async fn finish(
 ) -> Result<Vec<String>, Error> {
     let ids: Option<Vec<i64>> = batches.map(|batches| batches.iter().map(|batch| batch.0).collect());
     // Of two that find the batch over, the DELETE lets one through.
-    let queues = sqlx::query_scalar!(
+    let begun = sqlx::query!(
         r#"WITH moment AS MATERIALIZED (SELECT COALESCE($1, clock_timestamp()) AS now),
            over AS (
                DELETE FROM queue.batches AS b
@@ -101,13 +105,14 @@ pub(crate) async fn finish(
            SELECT id, queue, kind, payload, tenant_id, 'available', priority, max_attempts, timeout_ms,
                   backoff_base_ms, backoff_cap_ms, keep_days, rate_key, now, now
            FROM over, moment
-           RETURNING queue"#,
+           RETURNING queue, kind"#,
         clock.simulated(),
         ids.as_deref(),
     )
     .fetch_all(conn)
     .await?;
-    Ok(queues)
+    count_enqueued(begun.iter().map(|job| (&*job.queue, &*job.kind)));
+    Ok(begun.into_iter().map(|job| job.queue).collect())
 }
 
 /// Forgets members that have ended, so that the look for a live one stays short.

@@ -22,6 +22,17 @@ pub struct DeadFilter {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// A job that came back to life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revived {
+    /// The job; its id is what it was.
+    pub id: JobId,
+    /// Its queue, to be woken after the commit.
+    pub queue: String,
+    /// The tenant it belongs to.
+    pub tenant: Option<Uuid>,
+}
+
 /// Brings one discarded or cancelled job back to life, due now, with all its attempts; false if there is none.
 ///
 /// It keeps its id and its errors. Needs the queue's or the system's role.
@@ -35,7 +46,7 @@ pub async fn retry_all(
     clock: &dyn Clock,
     filter: &DeadFilter,
     limit: i64,
-) -> Result<Vec<JobId>, Error> {
+) -> Result<Vec<Revived>, Error> {
     revive(conn, clock, None, filter, limit).await
 }
 
@@ -55,9 +66,10 @@ async fn revive(
     id: Option<JobId>,
     filter: &DeadFilter,
     limit: i64,
-) -> Result<Vec<JobId>, Error> {
+) -> Result<Vec<Revived>, Error> {
     // A job that is cancelled was unwanted: it comes back only when it is named. Its batch is over, so it is left.
-    let ids = sqlx::query_scalar!(
+    Ok(sqlx::query_as!(
+        Revived,
         r#"WITH moment AS MATERIALIZED (SELECT COALESCE($1, clock_timestamp()) AS now),
            dead AS (
                DELETE FROM queue.job_history
@@ -81,7 +93,7 @@ async fn revive(
            SELECT id, queue, kind, payload, tenant_id, 'available', priority, max_attempts, timeout_ms,
                   backoff_base_ms, backoff_cap_ms, keep_days, rate_key, enqueued_at, now, errors
            FROM dead, moment
-           RETURNING id"#,
+           RETURNING id AS "id: JobId", queue, tenant_id AS tenant"#,
         clock.simulated(),
         id.map(|id| id.0),
         filter.queue,
@@ -93,6 +105,5 @@ async fn revive(
         limit,
     )
     .fetch_all(conn)
-    .await?;
-    Ok(ids.into_iter().map(JobId).collect())
+    .await?)
 }

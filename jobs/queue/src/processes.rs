@@ -4,6 +4,15 @@ use sqlx::{PgConnection, PgExecutor, types::Uuid};
 
 use crate::{Error, JobId};
 
+/// How much a worker does, on average over the last minute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rates {
+    /// Runs that began, per second.
+    pub(crate) started: f64,
+    /// Jobs that ended for good, per second.
+    pub(crate) finished: f64,
+}
+
 /// Registers a worker of `queue` under a new random id.
 pub(crate) async fn register(executor: impl PgExecutor<'_>, queue: &str, host: &str) -> Result<Uuid, Error> {
     let id = sqlx::query_scalar!(
@@ -16,11 +25,15 @@ pub(crate) async fn register(executor: impl PgExecutor<'_>, queue: &str, host: &
     Ok(id)
 }
 
-/// Shows that the process lives; false if it was declared dead meanwhile.
-pub(crate) async fn beat(conn: &mut PgConnection, process: Uuid) -> Result<bool, Error> {
+/// Shows that the process lives, and how much it does; false if it was declared dead meanwhile.
+pub(crate) async fn beat(conn: &mut PgConnection, process: Uuid, rates: Rates) -> Result<bool, Error> {
     let beaten = sqlx::query!(
-        "UPDATE queue.processes SET seen_at = clock_timestamp() WHERE id = $1 AND ended_at IS NULL",
+        "UPDATE queue.processes
+         SET seen_at = clock_timestamp(), started_per_second = $2, finished_per_second = $3
+         WHERE id = $1 AND ended_at IS NULL",
         process,
+        rates.started,
+        rates.finished,
     )
     .execute(conn)
     .await?;

@@ -35,8 +35,16 @@ pub struct QueueStats {
     pub retryable: i64,
     /// How long the job that has waited longest for a worker has waited, in seconds.
     pub oldest_seconds: Option<f64>,
-    /// Workers that live.
+    /// Workers whose heart has beaten within the last minute.
     pub workers: i64,
+    /// Runs that began, per second, over the last minute.
+    pub started_per_second: f64,
+    /// Jobs that workers ended for good, per second, over the last minute.
+    pub finished_per_second: f64,
+    /// Jobs that died within the last 24 hours.
+    pub dead: i64,
+    /// Row versions in the queue's table that wait for vacuum, as Postgres estimates them.
+    pub dead_tuples: i64,
 }
 
 /// Pauses a queue: from now on no worker claims from it, until it is resumed. Jobs that run go on.
@@ -111,7 +119,8 @@ pub async fn lift_rate(conn: &mut PgConnection, key: &str) -> Result<(), Error> 
     Ok(())
 }
 
-/// Counts every queue's jobs and workers; reads each live job's index entry once.
+/// Counts every queue's jobs and workers: reads each live job once, and of history the day's dead alone.
+#[expect(clippy::too_many_lines, reason = "one statement, told whole")]
 pub async fn stats(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Vec<QueueStats>, Error> {
     let rows = sqlx::query!(
         r#"WITH moment AS MATERIALIZED (SELECT COALESCE($1, clock_timestamp()) AS now),
@@ -123,14 +132,32 @@ pub async fn stats(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Vec<Que
                       count(*) FILTER (WHERE state = 'retryable') AS retryable,
                       min(run_at) FILTER (WHERE state = 'available') AS oldest
                FROM queue.jobs GROUP BY queue
+           ),
+           work AS (
+               -- Heartbeats go by the database's clock. Who died with nobody to rescue its jobs has no end.
+               SELECT queue, count(*) AS workers, sum(started_per_second) AS started,
+                      sum(finished_per_second) AS finished
+               FROM queue.processes
+               WHERE ended_at IS NULL AND seen_at > clock_timestamp() - interval '1 minute' GROUP BY queue
+           ),
+           dead AS (
+               -- A stable time, so that the days before are left out before any is opened.
+               SELECT queue, count(*) AS dead FROM queue.job_history
+               WHERE state = 'discarded' AND finished_at > COALESCE($1, statement_timestamp()) - interval '1 day'
+               GROUP BY queue
            )
            SELECT q.name, q.paused_at, q.lanes, q.max_running, q.max_running_per_tenant,
                   COALESCE(d.scheduled, 0) AS "scheduled!", COALESCE(d.available, 0) AS "available!",
                   COALESCE(d.running, 0) AS "running!", COALESCE(d.retryable, 0) AS "retryable!",
                   greatest(0, extract(epoch FROM moment.now - d.oldest))::float8 AS oldest,
-                  (SELECT count(*) FROM queue.processes AS p
-                   WHERE p.queue = q.name AND p.ended_at IS NULL) AS "workers!"
-           FROM moment, queue.queues AS q LEFT JOIN depth AS d ON d.queue = q.name
+                  COALESCE(w.workers, 0) AS "workers!", COALESCE(w.started, 0) AS "started!",
+                  COALESCE(w.finished, 0) AS "finished!", COALESCE(dead.dead, 0) AS "dead!",
+                  COALESCE(pg_stat_get_dead_tuples(to_regclass(format('queue.%I', 'jobs_' || q.name))), 0)
+                      AS "dead_tuples!"
+           FROM moment, queue.queues AS q
+                LEFT JOIN depth AS d ON d.queue = q.name
+                LEFT JOIN work AS w ON w.queue = q.name
+                LEFT JOIN dead ON dead.queue = q.name
            ORDER BY q.name"#,
         clock.simulated(),
     )
@@ -150,6 +177,10 @@ pub async fn stats(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Vec<Que
             // least/greatest skip NULLs, so an empty queue would be zero seconds old.
             oldest_seconds: row.oldest.filter(|_| row.available > 0),
             workers: row.workers,
+            started_per_second: row.started,
+            finished_per_second: row.finished,
+            dead: row.dead,
+            dead_tuples: row.dead_tuples,
         })
         .collect())
 }

@@ -5,6 +5,7 @@
 mod deliveries;
 mod invitations;
 mod killed;
+mod metrics;
 mod reminders;
 mod schedule;
 mod support;

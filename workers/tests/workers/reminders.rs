@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use permanence_domain::{
     clock::Clock,
     field::Phone,
+    identity::Role,
     notifications::{ReminderLog, jobs::SendReminder},
     scheduling,
 };
@@ -76,7 +77,8 @@ async fn moved_and_cancelled_appointments_are_reminded_as_they_stand() {
     let (moved, cancelled) =
         (world.book("2027-01-15T14:30:00").await, world.book("2027-01-15T16:00:00").await);
     let mut tx = world.begin().await;
-    scheduling::reschedule(&mut tx, moved, 1, &world.appointment("2027-01-20T09:00:00")).await.unwrap();
+    let later = world.appointment("2027-01-20T09:00:00");
+    scheduling::reschedule(&mut tx, Role::Assistant, moved, 1, &later).await.unwrap();
     scheduling::cancel(&mut tx, cancelled).await.unwrap();
     tx.commit().await.unwrap();
     world.clock.set("2027-01-14T18:00:00Z".parse().unwrap());

@@ -9,7 +9,7 @@ use permanence_domain::{
     config::Secret,
     db::{Actor, Db, TenantTx},
     field::{EmailAddress, Label, Language, Moment, PersonName, Phone},
-    identity::{NewTenant, TokenHashes, create_tenant},
+    identity::{NewTenant, Role, TokenHashes, create_tenant},
     ids::{AppointmentId, PatientId, PractitionerId, TenantId},
     migrate::MIGRATOR,
     notifications::{ReminderLog, reminders_of},
@@ -110,13 +110,15 @@ impl World {
             room_id: None,
             starts_at: Moment::Civil(starts),
             ends_at: Moment::Civil(starts + chrono::Duration::minutes(30)),
+            outside_availability: false,
         }
     }
 
     /// Books half an hour at a civil time such as `2027-03-28T10:00:00`.
     pub(crate) async fn book(&self, civil: &str) -> AppointmentId {
         let mut tx = self.begin().await;
-        let id = scheduling::book(&mut tx, &self.appointment(civil)).await.expect("booked").id;
+        let id =
+            scheduling::book(&mut tx, Role::Assistant, &self.appointment(civil)).await.expect("booked").id;
         tx.commit().await.expect("committed");
         id
     }

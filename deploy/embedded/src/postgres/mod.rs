@@ -239,13 +239,7 @@ impl Postgres {
     /// Returns the address for any role: `postgres://user:password@127.0.0.1:port/database`.
     #[must_use]
     pub fn url(&self, user: &str, password: Option<&str>, database: &str) -> String {
-        let secret = password.map(|password| format!(":{}", encode(password))).unwrap_or_default();
-        format!(
-            "postgres://{}{secret}@127.0.0.1:{}/{}?sslmode=disable",
-            encode(user),
-            self.port,
-            encode(database)
-        )
+        url(self.port, user, password, database)
     }
 
     /// Returns the port on 127.0.0.1.
@@ -265,6 +259,18 @@ impl Postgres {
     pub fn log(&self) -> PathBuf {
         self.folder.log()
     }
+}
+
+/// Returns the address for any role of the server on a port of this machine, see [`Postgres::url`].
+#[must_use]
+pub fn url(port: u16, user: &str, password: Option<&str>, database: &str) -> String {
+    let secret = password.map(|password| format!(":{}", encode(password))).unwrap_or_default();
+    format!("postgres://{}{secret}@127.0.0.1:{port}/{}?sslmode=disable", encode(user), encode(database))
+}
+
+/// Returns the port of the server that another process runs on a data folder; `None` where none is ready.
+pub fn find(data: &Path) -> Result<Option<u16>, Error> {
+    Ok(server::port_of(Folder::locate(data, Account::choose()?)?.data()))
 }
 
 /// Removes a data folder and its companions, wherever they really lie; refused while a live process holds them.

@@ -186,6 +186,16 @@ fn is_ready(data: &Path, pid: u32) -> bool {
         && lines.nth(6).is_some_and(|state| state.trim() == "ready")
 }
 
+/// Reads the port of the server that is ready on `data`, from line 4 of its pid file; a file of a server that is gone
+/// tells none.
+pub(super) fn port_of(data: &Path) -> Option<u16> {
+    let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let mut lines = text.lines();
+    let pid: u32 = lines.next()?.trim().parse().ok()?;
+    let port = lines.nth(2)?.trim().parse().ok()?;
+    (is_ready(data, pid) && !works_elsewhere(pid, data)).then_some(port)
+}
+
 /// Tells whether a process is certainly not a server of `data`: a server works from its data folder.
 fn works_elsewhere(pid: u32, data: &Path) -> bool {
     if !Path::new("/proc/self").exists() {

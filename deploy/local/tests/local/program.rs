@@ -11,13 +11,13 @@ use std::{
 use permanence_domain::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-struct Program {
+pub(crate) struct Program {
     child: Child,
     address: String,
     said: String,
 }
 
-fn command(folder: &Path, listen: &str) -> Command {
+pub(crate) fn command(folder: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_permanence"));
     command.env("PERMANENCE_DATA", folder.join("data")).env("LISTEN", listen).env("RUST_LOG", "warn");
     for name in ["DATABASE_URL", "DATABASE_OWNER_URL", "S3_ENDPOINT", "SMTP_URL", "SMS_PROVIDER"] {
@@ -26,13 +26,13 @@ fn command(folder: &Path, listen: &str) -> Command {
     command
 }
 
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").to_string()
 }
 
 /// Starts it and reads until it says that it is ready.
-fn start(folder: &Path) -> Program {
+pub(crate) fn start(folder: &Path) -> Program {
     let listen = free_address();
     let mut child = command(folder, &listen).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
@@ -52,14 +52,22 @@ fn start(folder: &Path) -> Program {
     panic!("it ended with {status} before it was ready:\n{said}");
 }
 
+/// A test that fails leaves nothing running.
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Program {
-    fn interrupt(mut self) {
+    pub(crate) fn interrupt(mut self) {
         Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(self.child.wait().expect("it ends").success());
     }
 }
 
-fn run(mut command: Command) -> Output {
+pub(crate) fn run(mut command: Command) -> Output {
     command.stdin(Stdio::null()).output().expect("it runs")
 }
 
@@ -125,8 +133,10 @@ async fn book_for_soon(program: &Program) -> String {
     let patient = assistant.post("patients", patient).await;
     let starts = SystemClock.now() + chrono::Duration::hours(5);
     let booking = json!({ "patient_id": patient["id"], "practitioner_id": practitioner["id"],
-        "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339() });
-    assistant.post("appointments", booking).await["id"].as_str().expect("an id").to_owned()
+        "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339(),
+        "outside_availability": true });
+    // Whatever the hour: the practice may be closed then.
+    admin.post("appointments", booking).await["id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test]

@@ -10,15 +10,50 @@ use crate::{
     ids::TenantId,
 };
 
+/// What an action was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// Nothing in particular, or nothing that is known.
+    Unknown,
+    /// What has a UUID.
+    Id(Uuid),
+    /// What has a number or a name of its own, such as a job or a queue; never a person's.
+    Name(String),
+}
+
+impl From<Uuid> for Subject {
+    fn from(id: Uuid) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl From<Option<Uuid>> for Subject {
+    fn from(id: Option<Uuid>) -> Self {
+        id.map_or(Self::Unknown, Self::Id)
+    }
+}
+
+impl From<i64> for Subject {
+    fn from(number: i64) -> Self {
+        Self::Name(number.to_string())
+    }
+}
+
+impl From<&str> for Subject {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}
+
 /// Notes an action on one of the tenant's resources, in the transaction of the action itself.
 pub async fn record(
     tx: &mut TenantTx,
     action: &str,
     resource: &str,
-    id: impl Into<Option<Uuid>>,
+    subject: impl Into<Subject>,
 ) -> Result<()> {
-    let (tenant, actor, now) = (tx.tenant(), tx.actor(), tx.now());
-    add(tx.conn(), now, actor, Some(tenant), (action, resource, id.into())).await
+    let (tenant, entry) = (tx.tenant(), Entry { now: tx.now(), actor: tx.actor(), action, resource });
+    add(tx.conn(), entry, &[(Some(tenant), subject.into())]).await
 }
 
 /// Notes an action that no tenant transaction carries, such as signing in.
@@ -27,29 +62,57 @@ pub async fn record_system(
     tenant: Option<TenantId>,
     action: &str,
     resource: &str,
-    id: Option<Uuid>,
+    subject: impl Into<Subject>,
 ) -> Result<()> {
-    let (actor, now) = (tx.actor(), tx.now());
-    add(tx.conn(), now, actor, tenant, (action, resource, id)).await
+    record_many(tx, action, resource, &[(tenant, subject.into())]).await
+}
+
+/// Notes one action on many things, each in the trail of the tenant it belongs to.
+pub async fn record_many(
+    tx: &mut SystemTx,
+    action: &str,
+    resource: &str,
+    subjects: &[(Option<TenantId>, Subject)],
+) -> Result<()> {
+    let entry = Entry { now: tx.now(), actor: tx.actor(), action, resource };
+    add(tx.conn(), entry, subjects).await
+}
+
+/// What the rows of one action have in common.
+struct Entry<'a> {
+    now: DateTime<Utc>,
+    actor: Actor,
+    action: &'a str,
+    resource: &'a str,
 }
 
 async fn add(
     conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    actor: Actor,
-    tenant: Option<TenantId>,
-    (action, resource, id): (&str, &str, Option<Uuid>),
+    entry: Entry<'_>,
+    subjects: &[(Option<TenantId>, Subject)],
 ) -> Result<()> {
+    let tenants: Vec<Option<Uuid>> =
+        subjects.iter().map(|(tenant, _)| tenant.map(|tenant| tenant.0)).collect();
+    let (ids, names): (Vec<Option<Uuid>>, Vec<Option<&str>>) = subjects
+        .iter()
+        .map(|(_, subject)| match subject {
+            Subject::Unknown => (None, None),
+            Subject::Id(id) => (Some(*id), None),
+            Subject::Name(name) => (None, Some(name.as_str())),
+        })
+        .unzip();
     sqlx::query!(
-        "INSERT INTO audit_log (tenant_id, at, actor_id, action, resource, resource_id, request_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        tenant.map(|tenant| tenant.0),
-        now,
-        actor.user.map(|user| user.0),
-        action,
-        resource,
-        id,
-        actor.request,
+        "INSERT INTO audit_log (tenant_id, at, actor_id, action, resource, resource_id, subject, request_id)
+         SELECT tenant_id, $1, $2, $3, $4, id, name, $5
+         FROM unnest($6::uuid[], $7::uuid[], $8::text[]) AS s (tenant_id, id, name)",
+        entry.now,
+        entry.actor.user.map(|user| user.0),
+        entry.action,
+        entry.resource,
+        entry.actor.request,
+        &tenants as _,
+        &ids as _,
+        &names as _,
     )
     .execute(conn)
     .await?;

@@ -32,6 +32,10 @@ scopes! {
     AppointmentsRead = "appointments:read",
     /// Book, move and cancel.
     AppointmentsWrite = "appointments:write",
+    /// Book outside a practitioner's availability, for those who ask for it.
+    AppointmentsOverride = "appointments:override",
+    /// Change one's own availability; everybody's takes `practice:write`.
+    AvailabilityWrite = "availability:write",
     /// Read medical records.
     RecordsRead = "medical_records:read",
     /// Write medical records.
@@ -81,9 +85,9 @@ impl Role {
     /// What the role may do.
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsRead, AppointmentsWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
-            PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead,
-            UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, JobsRead,
+            JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite,
+            RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -93,6 +97,8 @@ impl Role {
                 PracticeWrite,
                 AppointmentsRead,
                 AppointmentsWrite,
+                AppointmentsOverride,
+                AvailabilityWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
@@ -104,6 +110,8 @@ impl Role {
                 PracticeRead,
                 AppointmentsRead,
                 AppointmentsWrite,
+                AppointmentsOverride,
+                AvailabilityWrite,
                 RecordsRead,
                 RecordsWrite,
                 UsersRead,

@@ -6,14 +6,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{slot::Slot, zone::practice_zone};
+use super::{availability, slot::Slot};
 use crate::{
     audit,
     db::TenantTx,
     error::{Error, Invalid, Problem, Problems, Result},
     field::Moment,
+    identity::Role,
     ids::{AppointmentId, PatientId, PractitionerId, RoomId},
-    notifications,
+    notifications, tenants,
 };
 
 /// An appointment to book, or what a booked one is to become.
@@ -33,6 +34,10 @@ pub struct NewAppointment {
     /// End, in the same form; 5 minutes to 12 hours later.
     #[schema(value_type = String, example = "2027-03-15T15:00")]
     pub ends_at: Moment,
+    /// Asks for a time outside the practitioner's availability; takes the scope `appointments:override`.
+    #[deserr(default)]
+    #[schema(default = false)]
+    pub outside_availability: bool,
 }
 
 /// Whether an appointment stands.
@@ -207,11 +212,13 @@ async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<()> {
 }
 
 /// Books an appointment and plans its reminder.
-pub async fn book(tx: &mut TenantTx, new: &NewAppointment) -> Result<Appointment> {
-    let zone = practice_zone(tx).await?;
+pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result<Appointment> {
+    availability::may_override(role, new.outside_availability)?;
+    let settings = tenants::settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
-    let slot = Slot::of(new, zone, now)?;
+    let slot = Slot::of(new, settings.zone(), now)?;
     lock_parties(tx, new).await?;
+    availability::require(tx, &settings, new, slot.interval(), None).await?;
     let id = AppointmentId::new(now);
     sqlx::query!(
         "INSERT INTO appointments (tenant_id, id, patient_id, practitioner_id, room_id, starts_at, ends_at,
@@ -246,7 +253,9 @@ pub async fn get(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
 
 struct Present {
     patient_id: PatientId,
+    practitioner_id: PractitionerId,
     starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
     status: AppointmentStatus,
     version: i32,
 }
@@ -254,7 +263,8 @@ struct Present {
 async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
     sqlx::query_as!(
         Present,
-        r#"SELECT patient_id AS "patient_id: PatientId", starts_at, status AS "status: AppointmentStatus", version
+        r#"SELECT patient_id AS "patient_id: PatientId", practitioner_id AS "practitioner_id: PractitionerId", starts_at,
+                  ends_at, status AS "status: AppointmentStatus", version
            FROM appointments WHERE tenant_id = $1 AND id = $2 FOR UPDATE"#,
         tx.tenant().0,
         id.0,
@@ -267,14 +277,16 @@ async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
 /// Moves or otherwise changes an appointment. Another begin or patient voids the reminder and plans a new one.
 pub async fn reschedule(
     tx: &mut TenantTx,
+    role: Role,
     id: AppointmentId,
     version: i32,
     new: &NewAppointment,
 ) -> Result<Appointment> {
-    let zone = practice_zone(tx).await?;
+    availability::may_override(role, new.outside_availability)?;
+    let settings = tenants::settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     get(tx, id).await?;
-    let slot = Slot::of(new, zone, now)?;
+    let slot = Slot::of(new, settings.zone(), now)?;
     // People and room before the appointment, as wherever several rows are locked: no two wait for each other.
     lock_parties(tx, new).await?;
     let present = lock(tx, id).await?;
@@ -283,6 +295,13 @@ pub async fn reschedule(
     }
     if present.status == AppointmentStatus::Cancelled {
         return Err(Error::conflict("appointment_cancelled", "a cancelled appointment can not be changed"));
+    }
+    // What stands may stay, or end sooner: another room or patient is no new claim on the practitioner's time.
+    let claims = new.practitioner_id != present.practitioner_id
+        || slot.starts_at != present.starts_at
+        || slot.ends_at > present.ends_at;
+    if claims {
+        availability::require(tx, &settings, new, slot.interval(), Some(id)).await?;
     }
     let moved = slot.starts_at != present.starts_at || new.patient_id != present.patient_id;
     sqlx::query!(

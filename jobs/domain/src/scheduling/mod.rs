@@ -1,8 +1,9 @@
-//! The agenda: rooms and appointments. Owns when, where and with whom; sends nothing itself, but plans the reminders
+//! The agenda: rooms, availability and appointments. Owns when, where and with whom; sends nothing itself, but plans the reminders
 //! in the same transaction.
 
 mod agenda;
 mod appointment;
+mod availability;
 mod room;
 mod slot;
 mod zone;
@@ -11,6 +12,11 @@ pub use agenda::{Agenda, AgendaQuery, ConflictQuery, Conflicts, agenda, conflict
 pub use appointment::{
     Appointment, AppointmentStatus, NewAppointment, Party, Resource, book, cancel, get, refuse_if_booked,
     reschedule,
+};
+pub use availability::{
+    Availability, AvailabilityEntry, AvailableSlots, EntryContent, Exception, ExceptionKind, NewEntry,
+    NewException, NewPlan, Rule, Slot, SlotQuery, add_entry, available_slots, delete_entry, get_availability,
+    get_entry, replace_availability, update_entry,
 };
 pub use room::{NewRoom, Room, add_room, delete_room, get_room, list_rooms, update_room};
 pub(crate) use zone::practice_zone;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 
-use super::{NewAppointment, zone::resolve};
+use super::{NewAppointment, availability::Interval, zone::resolve};
 use crate::error::{Error, Problem, Problems, Result};
 
 const SHORTEST: Duration = Duration::minutes(5);
@@ -19,6 +19,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// From its begin to its end.
+    pub(super) fn interval(&self) -> Interval {
+        Interval::new(self.starts_at, self.ends_at)
+    }
+
     /// Resolves the times of a request, or tells what is wrong with them.
     pub(super) fn of(new: &NewAppointment, zone: Tz, now: DateTime<Utc>) -> Result<Self> {
         let mut problems = Problems::default();

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use permanence_domain::{
     clock::SimulatedClock,
-    db::{Actor, Db},
-    field::{Label, Language, Moment, PersonName, Phone},
+    db::{Actor, Db, TenantTx},
+    field::{Day, Label, Language, Moment, PersonName, Phone},
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
-    ids::TenantId,
+    ids::{PractitionerId, TenantId},
     migrate::MIGRATOR,
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
-    scheduling::{self, NewAppointment, NewRoom},
+    scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
 };
 use permanence_embedded::testing::TestDatabase;
 use permanence_queue::Waker;
@@ -92,8 +92,10 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         room_id: Some(scheduling::add_room(&mut tx, &room).await.unwrap().id),
         starts_at: Moment::parse("2027-01-15T14:30").unwrap(),
         ends_at: Moment::parse("2027-01-15T15:00").unwrap(),
+        outside_availability: true,
     };
-    scheduling::book(&mut tx, &booking).await.unwrap();
+    away(&mut tx, booking.practitioner_id).await;
+    scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",
@@ -117,6 +119,15 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     .await
     .unwrap();
     tx.commit().await.unwrap();
+}
+
+/// The practitioner is away for a day.
+async fn away(tx: &mut TenantTx, practitioner_id: PractitionerId) {
+    let date = Some(Day::parse("2027-01-15").unwrap());
+    let exception =
+        NewException { kind: ExceptionKind::Closed, date, starts_at: None, ends_at: None, reason: None };
+    let entry = NewEntry { practitioner_id, rule: None, exception: Some(exception) };
+    scheduling::add_entry(tx, Role::Admin, &entry).await.unwrap();
 }
 
 /// Every table of ours, partitions left to their parents.
@@ -228,7 +239,7 @@ async fn a_tenant_reads_and_changes_only_its_own_rows() {
         }
         tx.rollback().await.unwrap();
     }
-    assert!(filled >= 12, "only {filled} tables had rows to protect");
+    assert!(filled >= 14, "only {filled} tables had rows to protect");
 }
 
 #[tokio::test]

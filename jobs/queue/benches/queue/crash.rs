@@ -36,7 +36,7 @@ pub(crate) async fn run(server: &Server) {
     for round in 0..ROUNDS {
         let jobs = (0..JOBS).map(|n| NewJob::of(&Noop { n }).unwrap()).collect();
         enqueue_all(&mut *db.pool.acquire().await.unwrap(), &SystemClock, jobs).await.unwrap();
-        let mut victim = start_victim(&server.url(&db.name));
+        let mut victim = start_victim(&db.url);
         while db.count(running).await < 10 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -4,23 +4,33 @@ use std::time::Instant;
 
 use permanence_queue::{NewJob, clock::SystemClock, enqueue, enqueue_all};
 
-use crate::server::{Noop, Server, per_second};
+use crate::server::{Database, Noop, Server, per_second};
 
-const BATCH: usize = 5_000;
+/// Jobs in one statement.
+pub(crate) const BATCH: usize = 5_000;
 const SINGLE: usize = 5_000;
 const CLIENTS: usize = 8;
 
 pub(crate) async fn run(server: &Server, jobs: usize) {
     let db = server.database().await;
+    bulk(&db, jobs).await;
+    single(&db).await;
+}
+
+/// Tells how many jobs a second are enqueued.
+pub(crate) async fn bulk(db: &Database, jobs: usize) -> u64 {
     let mut conn = db.pool.acquire().await.unwrap();
     let start = Instant::now();
     for first in (0..jobs).step_by(BATCH) {
         let batch = (first..jobs.min(first + BATCH)).map(|n| NewJob::of(&Noop { n }).unwrap()).collect();
         enqueue_all(&mut conn, &SystemClock, batch).await.unwrap();
     }
-    println!("bulk enqueue, {BATCH} at a time: {}/s", per_second(jobs, start.elapsed()));
-    drop(conn);
+    let rate = per_second(jobs, start.elapsed());
+    println!("bulk enqueue, {BATCH} at a time: {rate}/s");
+    rate
+}
 
+async fn single(db: &Database) {
     for clients in [1, CLIENTS] {
         let start = Instant::now();
         let all = (0..clients).map(|_| {

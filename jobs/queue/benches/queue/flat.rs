@@ -1,10 +1,14 @@
 //! What a claim costs while few or millions of jobs wait for their day: Postgres' own clock for the claims that a
 //! worker makes.
 
-use std::time::Duration;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use permanence_queue::{Claimed, Job, NewJob, Outcome, Worker, clock::SystemClock, enqueue_all};
 use sqlx::PgPool;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Database, Noop, Server};
@@ -63,16 +67,23 @@ async fn claims(db: &Database, owner: &PgPool) -> f64 {
     sqlx::raw_sql("SELECT pg_stat_statements_reset()").execute(owner).await.unwrap();
     let shutdown = CancellationToken::new();
     let worker = Worker::builder(db.pool.clone(), Noop::QUEUE).concurrency(100).prefetch(900);
-    let done = |_: Claimed, _: CancellationToken| async { Outcome::Done(None) };
-    let worker = tokio::spawn(worker.run(done, shutdown.clone()));
-    while db.count("SELECT count(*) FROM queue.jobs WHERE state IN ('available', 'running')").await > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let (left, all) = (Arc::new(AtomicUsize::new(BURNT)), Arc::new(Notify::new()));
+    let (counted, last) = (Arc::clone(&left), Arc::clone(&all));
+    let worker = tokio::spawn(worker.run(
+        move |_: Claimed, _: CancellationToken| {
+            if counted.fetch_sub(1, Ordering::Relaxed) == 1 {
+                last.notify_one();
+            }
+            async { Outcome::Done(None) }
+        },
+        shutdown.clone(),
+    ));
+    all.notified().await;
     shutdown.cancel();
     worker.await.unwrap().unwrap();
     let (time, rows): (f64, i64) = sqlx::query_as(
         "SELECT sum(total_exec_time), sum(rows)::bigint FROM pg_stat_statements
-         WHERE query LIKE '%SET state = ''running''%' AND query LIKE 'WITH next%'",
+         WHERE query LIKE 'WITH next AS MATERIALIZED%'",
     )
     .fetch_one(owner)
     .await

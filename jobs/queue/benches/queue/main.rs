@@ -13,6 +13,9 @@ mod raw;
 mod server;
 
 use server::Server;
+use sqlx::migrate::Migrator;
+
+static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 #[tokio::main]
 async fn main() {

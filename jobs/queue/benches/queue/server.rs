@@ -10,11 +10,10 @@ use permanence_queue::{Job, NewJob, clock::SystemClock, connect_options, enqueue
 use serde::{Deserialize, Serialize};
 use sqlx::{
     AssertSqlSafe, Connection, PgPool,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+use crate::MIGRATOR;
 
 /// The job that does nothing.
 #[derive(Serialize, Deserialize)]
@@ -34,7 +33,9 @@ pub(crate) struct Server {
 }
 
 pub(crate) struct Database {
-    pub(crate) name: String,
+    name: String,
+    /// Its owner's address.
+    pub(crate) url: String,
     pub(crate) owner: PgConnectOptions,
     pub(crate) pool: PgPool,
 }
@@ -67,25 +68,31 @@ impl Server {
             .unwrap()
     }
 
+    /// A database with the queue's tables, and a pool in the queue's role.
     pub(crate) async fn database(&self) -> Database {
+        let db = self.empty().await;
+        let mut conn = sqlx::PgConnection::connect_with(&db.owner).await.unwrap();
+        MIGRATOR.run_direct(None, &mut conn, false).await.unwrap();
+        maintain(&mut conn, &SystemClock).await.unwrap();
+        let options = PgPoolOptions::new().max_connections(8);
+        let pool = options.connect_with(connect_options(db.owner.clone())).await.unwrap();
+        Database { pool, ..db }
+    }
+
+    /// A database with nothing in it, and its owner's pool.
+    pub(crate) async fn empty(&self) -> Database {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("bench_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.postgres.ensure_database(&name).await.unwrap();
         let owner = self.postgres.owner_options(&name);
-        let mut conn = sqlx::PgConnection::connect_with(&owner).await.unwrap();
-        MIGRATOR.run_direct(None, &mut conn, false).await.unwrap();
-        maintain(&mut conn, &SystemClock).await.unwrap();
-        let pool = PgPoolOptions::new()
-            .max_connections(8)
-            .connect_with(connect_options(owner.clone()))
-            .await
-            .unwrap();
-        Database { name, owner, pool }
+        let pool = PgPoolOptions::new().max_connections(20).connect_lazy_with(owner.clone());
+        Database { url: self.postgres.owner_url(&name), name, owner, pool }
     }
 
-    /// The address for pgbench.
-    pub(crate) fn url(&self, database: &str) -> String {
-        self.postgres.owner_url(database)
+    /// Drops a database, so that autovacuum does not clean it while the next one is measured.
+    pub(crate) async fn discard(&self, db: Database) {
+        db.pool.close().await;
+        self.execute("postgres", &format!("DROP DATABASE {} WITH (FORCE)", db.name)).await;
     }
 
     async fn execute(&self, database: &str, sql: &str) {
@@ -101,16 +108,21 @@ impl Server {
 }
 
 impl Database {
-    /// Enqueues no-op jobs, ten thousand at a time, and leaves the tables as autovacuum would.
+    /// Enqueues no-op jobs, ten thousand at a time, and settles them.
     pub(crate) async fn fill(&self, jobs: usize) {
         let mut conn = self.pool.acquire().await.unwrap();
         for start in (0..jobs).step_by(10_000) {
             let batch = (start..jobs.min(start + 10_000)).map(|n| NewJob::of(&Noop { n }).unwrap()).collect();
             enqueue_all(&mut conn, &SystemClock, batch).await.unwrap();
         }
-        let owner = PgPool::connect_lazy_with(self.owner.clone());
-        sqlx::raw_sql("VACUUM (ANALYZE) queue.jobs").execute(&owner).await.unwrap();
-        sqlx::raw_sql("CHECKPOINT").execute(&owner).await.unwrap();
+        self.settle().await;
+    }
+
+    /// Leaves the tables as autovacuum would, and nothing to be written later for what was done before.
+    pub(crate) async fn settle(&self) {
+        let mut owner = sqlx::PgConnection::connect_with(&self.owner).await.unwrap();
+        sqlx::raw_sql("VACUUM (ANALYZE)").execute(&mut owner).await.unwrap();
+        sqlx::raw_sql("CHECKPOINT").execute(&mut owner).await.unwrap();
     }
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {

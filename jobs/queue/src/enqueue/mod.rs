@@ -4,7 +4,7 @@
 mod insert;
 mod unique;
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -158,5 +158,21 @@ pub(crate) async fn enqueue_into(
             break;
         }
     }
-    answers.into_iter().collect::<Option<Vec<_>>>().ok_or(Error::Contended)
+    let enqueued = answers.into_iter().collect::<Option<Vec<_>>>().ok_or(Error::Contended)?;
+    let new = enqueued.iter().zip(jobs).filter(|(answer, _)| !answer.existing);
+    count_enqueued(new.map(|(_, job)| (&*job.queue, &*job.kind)));
+    Ok(enqueued)
+}
+
+/// Counts new jobs by queue and kind, as they are enqueued: the transaction is the caller's, and whether it commits is
+/// never known here.
+pub(crate) fn count_enqueued<'a>(jobs: impl Iterator<Item = (&'a str, &'a str)>) {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for job in jobs {
+        *counts.entry(job).or_default() += 1;
+    }
+    for ((queue, kind), count) in counts {
+        let labels = [("queue", queue.to_owned()), ("kind", kind.to_owned())];
+        metrics::counter!("permanence_queue_enqueued_total", &labels).increment(count);
+    }
 }

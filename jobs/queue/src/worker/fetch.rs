@@ -180,7 +180,8 @@ impl Fetcher {
             self.poll = self.config.poll_fastest;
             for job in &jobs {
                 let wait = (job.started_at - job.run_at.max(job.enqueued_at)).to_std().unwrap_or_default();
-                metrics::histogram!("permanence_queue_wait_seconds", "queue" => queue).record(wait);
+                let labels = [("queue", queue.to_owned()), ("kind", job.kind.clone())];
+                metrics::histogram!("permanence_queue_wait_seconds", &labels).record(wait);
             }
             self.hold.push(jobs);
         }

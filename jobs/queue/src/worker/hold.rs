@@ -16,6 +16,7 @@ use sqlx::types::Uuid;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::pace::Pace;
 use crate::{Claimed, JobId, Lease, NewJob, settle::Fate};
 
 /// A run that is over, on its way to the database.
@@ -56,6 +57,8 @@ pub(super) struct Hold {
     mean_micros: AtomicU64,
     /// When a claimed job last found a slot.
     last_pop: Mutex<Instant>,
+    /// What it does, for the heartbeat to tell.
+    pub(super) pace: Pace,
 }
 
 struct Run {
@@ -79,6 +82,7 @@ impl Hold {
             apalis: AtomicWaker::new(),
             mean_micros: AtomicU64::new(0),
             last_pop: Mutex::new(Instant::now()),
+            pace: Pace::default(),
         };
         (hold, endings)
     }

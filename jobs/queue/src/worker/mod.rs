@@ -4,6 +4,7 @@ mod backend;
 mod fetch;
 mod flush;
 mod hold;
+mod pace;
 mod perform;
 mod pulse;
 mod report;

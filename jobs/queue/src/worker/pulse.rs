@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Config, hold::Hold};
+use super::{Config, hold::Hold, pace::Samples};
 use crate::{Error, batch, processes, rescue::rescue};
 
 /// How soon a running job hears that it was cancelled.
@@ -29,6 +29,7 @@ struct Heart {
     connection: Option<PgConnection>,
     next_beat: Instant,
     next_net: Instant,
+    samples: Samples,
 }
 
 impl Pulse {
@@ -50,6 +51,7 @@ impl Pulse {
             connection: None,
             next_beat: Instant::now(),
             next_net: Instant::now(),
+            samples: Samples::since(Instant::now()),
         };
         thread::Builder::new()
             .name("queue-pulse".to_owned())
@@ -86,7 +88,8 @@ impl Heart {
         };
         let queue = self.config.queue;
         if self.next_beat <= Instant::now() {
-            if !processes::beat(connection, self.hold.process()).await? {
+            let rates = self.samples.rates(&self.hold.pace, Instant::now());
+            if !processes::beat(connection, self.hold.process(), rates).await? {
                 let process = processes::register(&mut *connection, queue, &self.config.host).await?;
                 tracing::warn!(queue, "declared dead while alive; starting anew");
                 self.hold.reborn(process);

@@ -50,6 +50,9 @@ where
 
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
         let job = &task.args;
+        metrics::counter!("permanence_queue_started_total", "queue" => job.queue, "kind" => job.kind.clone())
+            .increment(1);
+        self.hold.pace.start();
         let mut open = OpenRun {
             hold: Arc::clone(&self.hold),
             lease: job.lease,
@@ -105,6 +108,9 @@ impl OpenRun {
         let [queue, kind] = labels;
         metrics::counter!("permanence_queue_runs_total", &[queue, kind, ("outcome", outcome.to_owned())])
             .increment(1);
+        if matches!(outcome, "completed" | "cancelled" | "discarded") {
+            self.hold.pace.finish();
+        }
         self.hold.ran(self.started.elapsed());
         self.hold.end(Ending { lease: self.lease, fate, follow_ups, batch: self.batch });
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use permanence_queue::{
-    Claimed, DeadFilter, Error, Failure, NewJob, Outcome, Unique, cancel,
+    Claimed, DeadFilter, Error, Failure, NewJob, Outcome, Revived, Unique, cancel,
     clock::{Clock, SimulatedClock, SystemClock},
     discard, enqueue, maintain, pause, resume, retry, retry_all, stats,
 };
@@ -84,6 +84,43 @@ async fn dead(db: &TestDb, count: i64) -> Vec<permanence_queue::JobId> {
 }
 
 #[tokio::test]
+async fn stats_tell_what_is_done_in_a_minute_and_what_died_in_a_day() {
+    let db = database().await;
+    for n in 0..6 {
+        db.enqueue(n).await;
+    }
+    let worker = Running::start(db.worker(), async |job: Claimed, token: CancellationToken| {
+        if job.decode::<Count>().unwrap().n < 2 { fails(job, token).await } else { done(job, token).await }
+    });
+    let default = async |clock: &dyn Clock| {
+        let all = stats(&mut db.pool.acquire().await.unwrap(), clock).await.unwrap();
+        all.into_iter().find(|queue| queue.queue == "default").unwrap()
+    };
+    // Six in a life that is shorter than a minute.
+    let told = async || default(&SystemClock).await.finished_per_second >= 0.1;
+    eventually("a heartbeat told", told).await;
+    let now = default(&SystemClock).await;
+    assert_eq!((now.started_per_second, now.finished_per_second), (0.1, 0.1));
+    worker.stop().await;
+    let now = default(&SystemClock).await;
+    assert_eq!((now.workers, now.finished_per_second, now.dead), (0, 0.0, 2));
+    let tomorrow = SimulatedClock::at(SystemClock.now() + Duration::from_hours(25));
+    assert_eq!(default(&tomorrow).await.dead, 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_fell_silent_is_not_counted() {
+    let db = database().await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    let workers = "INSERT INTO queue.processes (queue, host, seen_at, finished_per_second)
+                   VALUES ('default', 'silent', now() - interval '2 minutes', 5), ('default', 'living', now(), 3)";
+    sqlx::query(workers).execute(&mut *conn).await.unwrap();
+    let all = stats(&mut conn, &SystemClock).await.unwrap();
+    let default = all.iter().find(|queue| queue.queue == "default").unwrap();
+    assert_eq!((default.workers, default.finished_per_second), (1, 3.0));
+}
+
+#[tokio::test]
 async fn a_dead_job_comes_back_with_all_its_attempts_and_its_errors() {
     let db = database().await;
     let id = dead(&db, 1).await[0];
@@ -118,7 +155,8 @@ async fn dead_jobs_come_back_by_filter_and_in_batches() {
     assert_eq!(none, []);
     let first = retry_all(&mut conn, &SystemClock, &of("broken"), 2).await.unwrap();
     let second = retry_all(&mut conn, &SystemClock, &of("broken"), 2).await.unwrap();
-    assert_eq!((first.len(), second), (2, vec![ids[4]]));
+    assert_eq!(first.len(), 2);
+    assert_eq!(second, [Revived { id: ids[4], queue: "default".to_owned(), tenant: Some(tenant(1)) }]);
     let later =
         DeadFilter { since: Some(SystemClock.now() + Duration::from_mins(1)), ..DeadFilter::default() };
     assert_eq!(retry_all(&mut conn, &SystemClock, &later, 10).await.unwrap(), []);

@@ -1,61 +1,66 @@
-//! Running the queues: what operators and tenants see of jobs, and what they may do to them. A tenant sees and touches
-//! its own jobs; the platform's operators all of them.
+//! Jobs, as operators and tenants see them and act on them. Shows no job's arguments.
 
 use chrono::{DateTime, Utc};
 use deserr::Deserr;
-use permanence_queue::{self as queue, DeadFilter, Failure, JobFilter, JobId, JobView, Limits};
+use permanence_queue::{self as queue, Cancelled, DeadFilter, Failure, JobFilter, JobId, JobView};
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
+use super::JobsTx;
 use crate::{
     audit,
-    clock::SharedClock,
-    db::{SystemTx, TenantTx},
+    db::SystemTx,
     error::{Error, Invalid, Problem, Result},
-    field::from_text,
-    identity::Role,
+    field::{Instant, from_text},
     ids::TenantId,
     page::Count,
 };
 
-/// A transaction as wide as the caller's role: one tenant's jobs, or all.
-#[derive(Debug)]
-pub enum JobsTx {
-    /// The tenant's own.
-    Own(TenantTx),
-    /// Every tenant's: an operator of the platform.
-    All(SystemTx),
+/// How a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr, Serialize, ToSchema)]
+#[deserr(rename_all = lowercase)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    /// It waits for its time.
+    Scheduled,
+    /// It waits for a worker.
+    Available,
+    /// It is at work.
+    Running,
+    /// An attempt failed; it waits for another.
+    Retryable,
+    /// It is done.
+    Completed,
+    /// It was taken back, or stopped when asked to.
+    Cancelled,
+    /// It failed for good, or a person ended it.
+    Discarded,
 }
 
-impl JobsTx {
-    /// Widens a tenant's transaction where the role is the platform's.
-    pub async fn of(tx: TenantTx, role: Role) -> Result<Self> {
-        Ok(if role.is_platform() { Self::All(tx.widen().await?) } else { Self::Own(tx) })
-    }
-
-    /// The connection, for SQL in this transaction.
-    pub fn conn(&mut self) -> &mut PgConnection {
+impl JobStatus {
+    /// The state's name.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Own(tx) => tx.conn(),
-            Self::All(tx) => tx.conn(),
+            Self::Scheduled => "scheduled",
+            Self::Available => "available",
+            Self::Running => "running",
+            Self::Retryable => "retryable",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Discarded => "discarded",
         }
     }
+}
 
-    fn clock(&self) -> SharedClock {
-        match self {
-            Self::Own(tx) => tx.clock(),
-            Self::All(tx) => tx.clock(),
-        }
-    }
-
-    /// Keeps everything.
-    pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Own(tx) => tx.commit().await,
-            Self::All(tx) => tx.commit().await,
-        }
-    }
+/// What a person may do to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobAction {
+    /// See [`cancel_job`].
+    Cancel,
+    /// See [`retry_job`].
+    Retry,
+    /// See [`discard_job`].
+    Discard,
 }
 
 /// A job as it stands or as it ended; never its arguments.
@@ -67,7 +72,8 @@ pub struct JobState {
     pub queue: String,
     /// What it does, such as `notifications.send_reminder`.
     pub kind: String,
-    /// `scheduled`, `available`, `running`, `retryable`, `completed`, `cancelled` or `discarded`.
+    /// How it stands.
+    #[schema(value_type = JobStatus)]
     pub state: String,
     /// Whose it is.
     pub tenant_id: Option<TenantId>,
@@ -106,6 +112,16 @@ impl JobState {
     /// Whether nothing more will happen to it by itself.
     pub fn is_over(&self) -> bool {
         self.finished_at.is_some()
+    }
+
+    /// What can be done to it as it stands.
+    pub fn actions(&self) -> &'static [JobAction] {
+        match self.state.as_str() {
+            "scheduled" | "available" | "retryable" => &[JobAction::Cancel, JobAction::Discard],
+            "running" => &[JobAction::Cancel],
+            "cancelled" | "discarded" => &[JobAction::Retry],
+            _ => &[],
+        }
     }
 }
 
@@ -158,10 +174,16 @@ pub struct JobQuery {
     pub kind: Option<String>,
     /// Jobs in one state.
     #[deserr(default)]
-    pub state: Option<String>,
+    pub state: Option<JobStatus>,
     /// Jobs of one tenant; for operators.
     #[deserr(default)]
     pub tenant_id: Option<TenantId>,
+    /// Jobs that were enqueued then or later.
+    #[deserr(default)]
+    pub since: Option<Instant>,
+    /// Jobs that were enqueued before.
+    #[deserr(default)]
+    pub until: Option<Instant>,
     /// Only those before this one: the last number of the page before.
     #[deserr(default)]
     #[param(value_type = Option<i64>)]
@@ -195,6 +217,15 @@ pub struct RetryJobs {
     /// Jobs whose last attempt failed with this code.
     #[deserr(default)]
     pub code: Option<String>,
+    /// Jobs of one tenant; for operators.
+    #[deserr(default)]
+    pub tenant_id: Option<TenantId>,
+    /// Jobs that ended then or later.
+    #[deserr(default)]
+    pub since: Option<Instant>,
+    /// Jobs that ended before.
+    #[deserr(default)]
+    pub until: Option<Instant>,
 }
 
 /// How many came back to life.
@@ -207,16 +238,25 @@ pub struct Retried {
 /// The most that one call brings back.
 const RETRIED_AT_ONCE: i64 = 1_000;
 
+/// Refuses a span of time that ends before it begins.
+fn check_span(since: Option<Instant>, until: Option<Instant>) -> Result<()> {
+    if since.zip(until).is_some_and(|(since, until)| since > until) {
+        return Err(Error::invalid("until", "before_since", "an instant that is not before `since`"));
+    }
+    Ok(())
+}
+
 /// Finds jobs.
 pub async fn list_jobs(tx: &mut JobsTx, query: &JobQuery) -> Result<Jobs> {
+    check_span(query.since, query.until)?;
     let limit = query.limit.get();
     let filter = JobFilter {
         queue: query.queue.clone(),
         kind: query.kind.clone(),
-        state: query.state.clone(),
+        state: query.state.map(|state| state.as_str().to_owned()),
         tenant: query.tenant_id.map(|tenant| tenant.0),
-        since: None,
-        until: None,
+        since: query.since.map(|since| since.0),
+        until: query.until.map(|until| until.0),
         before: query.before.map(|number| JobId(number.0)),
     };
     let items: Vec<JobState> =
@@ -233,168 +273,73 @@ pub async fn get_job(tx: &mut JobsTx, id: i64) -> Result<JobState> {
 
 /// Takes a waiting job back, or asks a running one to stop; what has ended stays as it is.
 pub async fn cancel_job(tx: &mut JobsTx, id: i64) -> Result<()> {
-    get_job(tx, id).await?;
+    let job = get_job(tx, id).await?;
     let clock = tx.clock();
-    queue::cancel(tx.conn(), &*clock, JobId(id)).await?;
-    note(tx, "job.cancel", id).await
+    if queue::cancel(tx.conn(), &*clock, JobId(id)).await? == Cancelled::NotFound {
+        return Ok(());
+    }
+    note(tx, "job.cancel", &job).await
 }
 
 /// Ends a waiting job for good, by a person's decision.
 pub async fn discard_job(tx: &mut JobsTx, id: i64) -> Result<()> {
-    get_job(tx, id).await?;
+    let job = get_job(tx, id).await?;
     let clock = tx.clock();
     let reason = Failure::new("discarded_by_hand", "a person decided");
     if !queue::discard(tx.conn(), &*clock, JobId(id), reason).await? {
         return Err(Error::conflict("job_not_waiting", "the job runs or has ended"));
     }
-    note(tx, "job.discard", id).await
+    note(tx, "job.discard", &job).await
 }
 
 /// Brings a dead job back to life, with all its attempts. The queue lets only the system's role do so; that the caller
 /// may see the job is checked in their own.
 pub async fn retry_job(mut tx: JobsTx, id: i64) -> Result<SystemTx> {
-    get_job(&mut tx, id).await?;
-    note(&mut tx, "job.retry", id).await?;
-    let mut tx = widen(tx).await?;
+    let job = get_job(&mut tx, id).await?;
+    note(&mut tx, "job.retry", &job).await?;
+    let mut tx = tx.widen().await?;
     let clock = tx.clock();
     if !queue::retry(tx.conn(), &*clock, JobId(id)).await? {
         return Err(Error::conflict("job_not_dead", "only a discarded or cancelled job can be retried"));
     }
+    tx.wake(&job.queue);
     Ok(tx)
 }
 
 /// Brings discarded jobs back to life, the oldest first, at most a thousand at once.
 pub async fn retry_jobs(tx: JobsTx, request: &RetryJobs) -> Result<(SystemTx, Retried)> {
+    check_span(request.since, request.until)?;
     let tenant = match &tx {
-        JobsTx::Own(tx) => Some(tx.tenant().0),
-        JobsTx::All(_) => None,
+        JobsTx::Own(_) if request.tenant_id.is_some() => {
+            let expected = "nothing: only operators of the platform name a tenant";
+            return Err(Error::invalid("tenant_id", "not_an_operator", expected));
+        }
+        JobsTx::Own(tx) => Some(tx.tenant()),
+        JobsTx::All(_) => request.tenant_id,
     };
     let filter = DeadFilter {
         queue: request.queue.clone(),
         kind: request.kind.clone(),
         code: request.code.clone(),
-        tenant,
-        since: None,
-        until: None,
+        tenant: tenant.map(|tenant| tenant.0),
+        since: request.since.map(|since| since.0),
+        until: request.until.map(|until| until.0),
     };
-    let mut tx = widen(tx).await?;
+    let mut tx = tx.widen().await?;
     let clock = tx.clock();
-    let ids = queue::retry_all(tx.conn(), &*clock, &filter, RETRIED_AT_ONCE).await?;
-    let tenant = tenant.map(TenantId);
-    audit::record_system(&mut tx, tenant, "job.retry_many", "job", None).await?;
-    Ok((tx, Retried { ids: ids.into_iter().map(|id| id.0).collect() }))
+    let revived = queue::retry_all(tx.conn(), &*clock, &filter, RETRIED_AT_ONCE).await?;
+    for job in &revived {
+        tx.wake(&job.queue);
+    }
+    let jobs: Vec<_> = revived.iter().map(|job| (job.tenant.map(TenantId), job.id.0.into())).collect();
+    audit::record_many(&mut tx, "job.retry", "job", &jobs).await?;
+    Ok((tx, Retried { ids: revived.into_iter().map(|job| job.id.0).collect() }))
 }
 
-async fn widen(tx: JobsTx) -> Result<SystemTx> {
+/// Notes the action in the trail of the job's tenant, whoever acts.
+async fn note(tx: &mut JobsTx, action: &str, job: &JobState) -> Result<()> {
     match tx {
-        JobsTx::Own(tx) => tx.widen().await,
-        JobsTx::All(tx) => Ok(tx),
-    }
-}
-
-/// Jobs have numbers, not UUIDs: the trail names the action, the log line the job.
-async fn note(tx: &mut JobsTx, action: &str, id: i64) -> Result<()> {
-    tracing::info!(job_id = id, action, "by a person");
-    match tx {
-        JobsTx::Own(tx) => audit::record(tx, action, "job", None).await,
-        JobsTx::All(tx) => audit::record_system(tx, None, action, "job", None).await,
-    }
-}
-
-/// A queue of the platform at this moment.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct QueueState {
-    /// Its name.
-    pub name: String,
-    /// Since when it is paused.
-    pub paused_at: Option<DateTime<Utc>>,
-    /// Jobs that wait for their time.
-    pub scheduled: i64,
-    /// Jobs that wait for a worker.
-    pub available: i64,
-    /// Jobs at work.
-    pub running: i64,
-    /// Jobs that wait for another attempt.
-    pub retryable: i64,
-    /// How long the oldest available job has waited, seconds.
-    pub oldest_seconds: Option<f64>,
-    /// Workers that serve it.
-    pub workers: i64,
-    /// The most jobs that run at once.
-    pub max_running: Option<i32>,
-    /// The most jobs of one tenant that run at once.
-    pub max_running_per_tenant: Option<i32>,
-}
-
-/// Limits of a queue; what is left out is unlimited.
-#[derive(Debug, Clone, Copy, Deserr, ToSchema)]
-#[deserr(error = Invalid, deny_unknown_fields)]
-pub struct QueueLimits {
-    /// The most jobs that run at once.
-    #[deserr(default)]
-    pub max_running: Option<i32>,
-    /// The most jobs of one tenant that run at once.
-    #[deserr(default)]
-    pub max_running_per_tenant: Option<i32>,
-}
-
-/// Every queue.
-pub async fn list_queues(tx: &mut SystemTx) -> Result<Vec<QueueState>> {
-    let clock = tx.clock();
-    let queues = queue::stats(tx.conn(), &*clock).await?;
-    Ok(queues
-        .into_iter()
-        .map(|stats| QueueState {
-            name: stats.queue,
-            paused_at: stats.paused_at,
-            scheduled: stats.scheduled,
-            available: stats.available,
-            running: stats.running,
-            retryable: stats.retryable,
-            oldest_seconds: stats.oldest_seconds,
-            workers: stats.workers,
-            max_running: stats.limits.running,
-            max_running_per_tenant: stats.limits.running_per_tenant,
-        })
-        .collect())
-}
-
-/// Pauses a queue until it is resumed: no worker claims from it, jobs that run go on.
-pub async fn pause_queue(tx: &mut SystemTx, name: &str) -> Result<()> {
-    let clock = tx.clock();
-    queue::pause(tx.conn(), &*clock, name).await.map_err(unknown)?;
-    audit::record_system(tx, None, "queue.pause", "queue", None).await
-}
-
-/// Resumes a paused queue and wakes its workers.
-pub async fn resume_queue(tx: &mut SystemTx, name: &str) -> Result<()> {
-    queue::resume(tx.conn(), name).await.map_err(unknown)?;
-    tx.wake(name);
-    audit::record_system(tx, None, "queue.resume", "queue", None).await
-}
-
-/// Sets the limits of a queue.
-pub async fn limit_queue(tx: &mut SystemTx, name: &str, limits: QueueLimits) -> Result<()> {
-    let wanted =
-        [("max_running", limits.max_running), ("max_running_per_tenant", limits.max_running_per_tenant)];
-    for (field, limit) in wanted {
-        if limit.is_some_and(|limit| limit < 1) {
-            return Err(Error::invalid(
-                field,
-                "not_a_count",
-                "a whole number from 1, or nothing for no limit",
-            ));
-        }
-    }
-    let limits = Limits { running: limits.max_running, running_per_tenant: limits.max_running_per_tenant };
-    queue::set_limits(tx.conn(), name, limits).await.map_err(unknown)?;
-    tx.wake(name);
-    audit::record_system(tx, None, "queue.limit", "queue", None).await
-}
-
-fn unknown(error: queue::Error) -> Error {
-    match error {
-        queue::Error::NoSuchQueue(_) => Error::NotFound("queue"),
-        other => other.into(),
+        JobsTx::Own(tx) => audit::record(tx, action, "job", job.id).await,
+        JobsTx::All(tx) => audit::record_system(tx, job.tenant_id, action, "job", job.id).await,
     }
 }
