@@ -22,6 +22,7 @@ mod settings;
 mod state;
 mod templates;
 mod users;
+mod webhooks;
 
 pub use docs::openapi;
 pub use router::router;

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -23,7 +23,7 @@ use crate::{
     error::{ApiError, unknown_method, unknown_route},
     health, jobs, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
-    templates, users,
+    templates, users, webhooks,
 };
 
 /// The routes with their description; [`docs::openapi`] and the server are made from this one list.
@@ -97,6 +97,8 @@ pub fn router(app: App) -> Router {
     let no_store = header_layer(header::CACHE_CONTROL, "no-store");
     routes
         .route("/metrics", get(health::metrics))
+        // Providers of mail and SMS, which prove themselves by a signature or a token of their own.
+        .route("/api/v1/webhooks/{provider}", post(webhooks::receive))
         .merge(docs::pages(openapi))
         // People who follow the link of a mail.
         .merge(pages::routes())

@@ -4,7 +4,7 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     identity::jobs::SendInvitation,
-    notifications::jobs::SendReminder,
+    notifications::{jobs::SendReminder, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{Claimed, Failure, Handler, Outcome};
@@ -35,6 +35,7 @@ impl Registry {
     pub fn new(services: Services) -> Self {
         Self { performers: HashMap::new(), services: Arc::new(services) }
             .with::<SendReminder>()
+            .with::<AskDeliveries>()
             .with::<SendInvitation>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()

@@ -19,5 +19,5 @@ pub(crate) use create::{Create, render};
 pub(crate) use input::{Empty, Idempotent, JobNumber, Path, Query, QueueName, TemplatePath};
 pub(crate) use public::Public;
 
-/// Largest body of a JSON request, bytes.
-const MAX_BODY: usize = 256 * 1024;
+/// Largest body of a request, bytes.
+pub(crate) const MAX_BODY: usize = 256 * 1024;

@@ -19,3 +19,4 @@ mod settings;
 mod support;
 mod templates;
 mod users;
+mod webhooks;

@@ -108,9 +108,9 @@ async fn send(
         subject: content.subject,
         text: content.text,
         html: Some(content.html),
-        message_id: messaging.smtp.message_id(id.0),
+        message_id: messaging.mail.message_id(id.0),
         date: now,
         headers: Vec::new(),
     };
-    messaging.smtp.send(&email).await
+    messaging.mail.send(&email).await
 }

@@ -111,11 +111,11 @@ async fn send(
                 subject: mail.subject,
                 text: mail.text,
                 html: Some(mail.html),
-                message_id: messaging.smtp.message_id(message.id.0),
+                message_id: messaging.mail.message_id(message.id.0),
                 date: now,
                 headers: Vec::new(),
             };
-            messaging.smtp.send(&email).await
+            messaging.mail.send(&email).await
         }
         Channel::Sms => {
             let unconfigured = || SendError::Permanent { code: "no_sms_provider".to_owned() };

@@ -16,7 +16,7 @@ use crate::support::{REFRESH_KEY, World, by_email, soon};
 /// Starts the pool's real binary.
 fn start(world: &World) -> Child {
     let messaging = world.messaging();
-    let SmsConfig::Ovh(ovh) = messaging.sms else { panic!("the harness sends by OVH") };
+    let SmsConfig::Ovh(ovh) = messaging.sms[0].provider.clone() else { panic!("the harness sends by OVH") };
     Command::new(env!("CARGO_BIN_EXE_reminders"))
         .env_clear()
         .env("DATABASE_URL", world.database.login_url())

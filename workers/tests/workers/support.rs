@@ -21,7 +21,7 @@ use permanence_embedded::{mail::MailServer, outbox::Outbox, sms::SmsServer, test
 use permanence_queue::{Listener, Waker, Worker};
 use permanence_workers::{
     clients::{HttpTimeouts, sms::OvhSettings},
-    config::{MessagingConfig, SmsConfig},
+    config::{MailConfig, MessagingConfig, Rated, SmsConfig},
     process::job_connections,
     registry::Registry,
     services::{Messaging, Services},
@@ -180,18 +180,19 @@ impl World {
 
     pub(crate) fn messaging(&self) -> MessagingConfig {
         let credentials = self.sms.credentials();
+        let ovh = OvhSettings {
+            endpoint: self.sms.ovh_url(),
+            application_key: credentials.ovh_application_key.clone(),
+            application_secret: credentials.ovh_application_secret.clone(),
+            consumer_key: credentials.ovh_consumer_key.clone(),
+            service: credentials.ovh_service.clone(),
+            sender: Some("Permanence".to_owned()),
+            timeouts: HttpTimeouts { connect: Duration::from_secs(5), total: Duration::from_secs(2) },
+        };
         MessagingConfig {
-            smtp_url: Secret::new(self.mail.url()),
+            mail: vec![Rated { provider: MailConfig::Smtp(Secret::new(self.mail.url())), rate: None }],
             mail_from: "rappels@permanence.example".to_owned(),
-            sms: SmsConfig::Ovh(OvhSettings {
-                endpoint: self.sms.ovh_url(),
-                application_key: credentials.ovh_application_key.clone(),
-                application_secret: credentials.ovh_application_secret.clone(),
-                consumer_key: credentials.ovh_consumer_key.clone(),
-                service: credentials.ovh_service.clone(),
-                sender: Some("Permanence".to_owned()),
-                timeouts: HttpTimeouts { connect: Duration::from_secs(5), total: Duration::from_secs(2) },
-            }),
+            sms: vec![Rated { provider: SmsConfig::Ovh(ovh), rate: None }],
             public_url: "https://app.example.fr".parse().expect("a URL"),
             hashes: TokenHashes::new(Secret::new(REFRESH_KEY)),
         }

@@ -221,7 +221,7 @@ fn wrong_settings_are_told_all_at_once_and_nothing_is_started() {
         "JWT_ACCESS_TTL: read `soon`, expected a duration such as 15m",
         "S3_ENDPOINT: read `ftp://objects`, expected a URL such as https://s3.gra.io.cloud.ovh.net",
         "S3_BUCKET: read nothing, expected a bucket name of 3 to 63 of a-z 0-9 . -",
-        "SMS_PROVIDER: read `pigeon`, expected ovh, twilio or none",
+        "SMS_PROVIDER: read `pigeon`, expected ovh, twilio, brevo, several of them separated by commas, or none",
     ] {
         assert!(said.contains(told), "{told}\n{said}");
     }

@@ -3,6 +3,7 @@
 pub mod content;
 pub mod jobs;
 mod ledger;
+pub mod receipts;
 mod reminder;
 pub mod templates;
 

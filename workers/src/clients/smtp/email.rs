@@ -66,7 +66,7 @@ pub(super) fn format(email: &Email, from: &Mailbox) -> Result<Message, SendError
 }
 
 /// A line end in a header would begin another header.
-fn one_line(text: &str) -> String {
+pub(in crate::clients) fn one_line(text: &str) -> String {
     text.split(char::is_control).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,6 +1,8 @@
 //! `OVHcloud` SMS: `POST /1.0/sms/{service}/jobs`, signed (eu.api.ovh.com/console, section `/sms`).
 //! The provider drops no duplicate: its tag lets an uncertain message be looked for, not repeated.
 
+mod lookup;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use reqwest::{Client, Method};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::{TextMessage, path_segment};
 use crate::clients::http::{self, Answer, HttpTimeouts};
@@ -114,22 +117,27 @@ impl Ovh {
     }
 
     pub(super) async fn send(&self, message: &TextMessage<'_>) -> Result<Receipt, SendError> {
-        let url = format!("{}/1.0/sms/{}/jobs", self.endpoint, self.settings.service);
         let body = serde_json::to_string(&self.job(message))
             .map_err(|_| SendError::permanent("request_not_built"))?;
+        let answer = self.call(Method::POST, "jobs", body).await?;
+        if answer.status.is_success() { accepted(&answer) } else { Err(self.refused(&answer).await) }
+    }
+
+    /// Calls what lies under the SMS service, signed.
+    async fn call(&self, method: Method, path: &str, body: String) -> Result<Answer, SendError> {
+        let url = format!("{}/1.0/sms/{}/{path}", self.endpoint, self.settings.service);
         let time = (self.now)() + self.clock_difference().await?;
-        let signature = signature(&self.settings, &Method::POST, &url, &body, time);
+        let signature = signature(&self.settings, &method, &url, &body, time);
         let request = self
             .client
-            .post(url)
+            .request(method, url)
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .header("X-Ovh-Application", &self.settings.application_key)
             .header("X-Ovh-Consumer", &self.settings.consumer_key)
             .header("X-Ovh-Timestamp", time)
             .header("X-Ovh-Signature", signature)
             .body(body);
-        let answer = http::exchange(request).await?;
-        if answer.status.is_success() { accepted(&answer) } else { Err(self.refused(&answer).await) }
+        http::exchange(request).await
     }
 
     fn job<'a>(&'a self, message: &TextMessage<'a>) -> Job<'a> {
@@ -147,7 +155,7 @@ impl Ovh {
                 Coding::Ucs2 => "8bit",
             },
             validity_period: (message.valid_for.as_secs() / 60).clamp(1, 2880),
-            tag: tag(message),
+            tag: tag(message.key),
         }
     }
 
@@ -205,8 +213,8 @@ fn accepted(answer: &Answer) -> Result<Receipt, SendError> {
 
 /// The provider allows a tag 20 characters: the last 20 hexadecimal digits of the key, which in every version
 /// of UUID that we use are its random ones.
-fn tag(message: &TextMessage<'_>) -> String {
-    let digits = message.key.simple().to_string();
+fn tag(key: Uuid) -> String {
+    let digits = key.simple().to_string();
     digits[12..].to_owned()
 }
 
@@ -218,10 +226,6 @@ fn signature(settings: &OvhSettings, method: &Method, url: &str, body: &str, tim
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use uuid::Uuid;
-
     use super::*;
 
     fn settings() -> OvhSettings {
@@ -247,8 +251,7 @@ mod tests {
     #[test]
     fn a_tag_keeps_the_random_end_of_the_key_in_20_characters() {
         let key = Uuid::parse_str("01890a5d-ac96-774b-bcce-b302099a8057").unwrap();
-        let message = TextMessage { to: "", body: "", key, valid_for: Duration::ZERO };
-        assert_eq!(tag(&message), "774bbcceb302099a8057");
+        assert_eq!(tag(key), "774bbcceb302099a8057");
     }
 
     #[test]
