@@ -111,6 +111,7 @@ async fn send(
                 subject: mail.subject,
                 text: mail.text,
                 html: Some(mail.html),
+                calendar: None,
                 message_id: messaging.mail.message_id(message.id.0),
                 date: now,
                 headers: Vec::new(),

@@ -73,6 +73,11 @@ pub struct Calendar {
     pub ics: String,
 }
 
+impl Calendar {
+    /// The name of the entry as a file.
+    pub const FILE: &'static str = "invite.ics";
+}
+
 /// Shows the method alone.
 impl fmt::Debug for Calendar {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
