@@ -71,10 +71,10 @@ impl MailRoute {
 
     /// Returns the address that mails come from: the organizer of what they put into calendars.
     #[must_use]
-    pub fn from_address(&self) -> &str {
+    pub fn sender_address(&self) -> &str {
         match self.providers().first() {
-            Some(MailProvider::Smtp(smtp)) => smtp.from_address(),
-            Some(MailProvider::Brevo(brevo)) => brevo.from_address(),
+            Some(MailProvider::Smtp(smtp)) => smtp.sender_address(),
+            Some(MailProvider::Brevo(brevo)) => brevo.sender_address(),
             None => "nobody@invalid",
         }
     }

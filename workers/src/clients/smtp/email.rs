@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use lettre::Message;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use permanence_domain::field::Label;
 use permanence_domain::notifications::content::calendar::Calendar;
 use permanence_domain::tenants::Settings;
 
@@ -41,7 +42,7 @@ impl Email {
     /// Sends the mail in a practice's name: that of its settings or else its own, with its address for answers.
     #[must_use]
     pub fn in_name_of(mut self, practice: &str, settings: &Settings) -> Self {
-        let chosen = settings.email_sender_name.as_ref().map(|name| name.as_str());
+        let chosen = settings.email_sender_name.as_ref().map(Label::as_str);
         self.from_name = Some(chosen.unwrap_or(practice).to_owned());
         if let Some(address) = &settings.reply_to {
             self.headers.push(("Reply-To".to_owned(), address.as_str().to_owned()));

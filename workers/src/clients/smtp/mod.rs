@@ -87,7 +87,7 @@ impl Smtp {
         super::mail::message_id(key, &self.from)
     }
 
-    pub(super) fn from_address(&self) -> &str {
+    pub(super) fn sender_address(&self) -> &str {
         self.from.email.as_ref()
     }
 
