@@ -37,7 +37,7 @@ pub(crate) async fn receive(
         let detail = format!("a body of at most {MAX_BODY} bytes is expected");
         ApiError::Http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     })?;
-    let reports = match read(&app, provider, &parts.headers, &body) {
+    let mut reports = match read(&app, provider, &parts.headers, &body) {
         Ok(reports) => reports,
         Err(Refused::NotSetUp) => return Err(unknown_route().await),
         Err(Refused::Stranger) => {
@@ -51,20 +51,29 @@ pub(crate) async fn receive(
             return Err(ApiError::Http(StatusCode::BAD_REQUEST, "malformed_report", detail));
         }
     };
+    // In one order, so that two calls at once do not wait for each other; those of one message keep theirs.
+    reports.sort_by(|one, other| one.message_id.cmp(&other.message_id));
     let actor = Actor { user: None, request: RequestId::of(&parts) };
-    for report in reports {
-        let mut recorded = record(&app, actor, &report).await?;
-        if recorded == Recorded::Unknown {
-            tokio::time::sleep(SETTLING).await;
-            recorded = record(&app, actor, &report).await?;
+    let unknown = record(&app, actor, reports).await?;
+    if !unknown.is_empty() {
+        tokio::time::sleep(SETTLING).await;
+        for report in record(&app, actor, unknown).await? {
+            count(report.provider, Recorded::Unknown.word());
         }
-        count(provider, recorded.word());
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn record(app: &App, actor: Actor, report: &DeliveryReport) -> Result<Recorded> {
-    Ok(receipts::record(app.db.system(actor).await?, report).await?)
+/// Records reports, each in a transaction of its own, and gives back those of messages that are not known.
+async fn record(app: &App, actor: Actor, reports: Vec<DeliveryReport>) -> Result<Vec<DeliveryReport>> {
+    let mut unknown = Vec::new();
+    for report in reports {
+        match receipts::record(app.db.system(actor).await?, &report).await? {
+            Recorded::Unknown => unknown.push(report),
+            recorded => count(report.provider, recorded.word()),
+        }
+    }
+    Ok(unknown)
 }
 
 fn count(provider: Provider, outcome: &'static str) {

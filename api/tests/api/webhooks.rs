@@ -87,9 +87,9 @@ async fn a_signed_report_is_in_the_log_once() {
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let appointment = sent(&practice, &api, "twilio", "SM42").await;
     let form = [("MessageSid", "SM42"), ("MessageStatus", "delivered"), ("To", "+33600000001")];
-    for _ in 0..2 {
-        assert_eq!(status(twilio(&api, &form)).await, TAKEN);
-    }
+    let (one, two) = tokio::join!(status(twilio(&api, &form)), status(twilio(&api, &form)));
+    assert_eq!((one, two), (TAKEN, TAKEN), "at once");
+    assert_eq!(status(twilio(&api, &form)).await, TAKEN, "and again");
     assert_eq!(reported(&practice, &appointment).await, [delivered()]);
     let pending = [("MessageSid", "SM42"), ("MessageStatus", "sent")];
     assert_eq!(status(twilio(&api, &pending)).await, TAKEN);
@@ -148,7 +148,9 @@ async fn a_report_reaches_the_practice_whose_message_it_is() {
 #[tokio::test]
 async fn what_is_not_ours_is_taken_and_what_is_no_report_is_refused() {
     let api = TestApi::start().await;
-    assert_eq!(status(brevo(&api, &json!({ "messageId": 99, "msg_status": "delivered" }))).await, TAKEN);
+    let strangers: Vec<Value> =
+        (0..50).map(|id| json!({ "messageId": id, "msg_status": "delivered" })).collect();
+    assert_eq!(status(brevo(&api, &json!(strangers))).await, TAKEN);
     assert_eq!(status(brevo(&api, &json!("delivered"))).await, (400, json!("malformed_report")));
     assert_eq!(status(twilio(&api, &[("Hello", "world")])).await, (400, json!("malformed_report")));
     assert_eq!(

@@ -108,6 +108,7 @@ async fn send(
         subject: content.subject,
         text: content.text,
         html: Some(content.html),
+        calendar: None,
         message_id: messaging.mail.message_id(id.0),
         date: now,
         headers: Vec::new(),

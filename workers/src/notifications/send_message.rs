@@ -7,8 +7,12 @@ use chrono::{DateTime, Utc};
 use permanence_domain::{
     error::Result,
     notifications::{
-        MessageEnd, MessageStart, OutgoingMessage, begin_message,
-        content::{Content, render},
+        MessageEnd, MessageStart, OutgoingMessage, Purpose, begin_message,
+        content::{
+            Content,
+            calendar::{Calendar, CalendarFacts, Method, calendar},
+            render,
+        },
         end_message,
         jobs::SendMessage,
     },
@@ -158,6 +162,28 @@ fn words(message: &OutgoingMessage) -> Content {
     render(template.as_ref(), *purpose, *channel, *language, facts)
 }
 
+/// The entry for the patient's calendar: with the booking it is made or moved, with the cancellation it goes.
+fn entry(message: &OutgoingMessage, organizer: &str, now: DateTime<Utc>) -> Option<Calendar> {
+    let method = match message.purpose {
+        Purpose::Reminder => return None,
+        Purpose::Confirmation => Method::Request,
+        Purpose::Cancellation => Method::Cancel,
+    };
+    let facts = CalendarFacts {
+        appointment: message.appointment,
+        sequence: message.sequence,
+        written_at: now,
+        starts_at: message.facts.starts_at,
+        ends_at: message.ends_at,
+        practice_name: message.facts.practice_name.clone(),
+        practice_address: message.facts.practice_address.clone(),
+        organizer: organizer.to_owned(),
+        attendee: message.to.clone(),
+        language: message.language,
+    };
+    Some(calendar(method, &facts))
+}
+
 async fn send(
     message: &OutgoingMessage,
     messaging: &Messaging,
@@ -168,15 +194,16 @@ async fn send(
             let email = Email {
                 to: message.to.clone(),
                 to_name: None,
-                from_name: Some(message.sender_name().to_owned()),
+                from_name: None,
                 subject: words.subject,
                 text: words.text,
                 html: Some(words.html),
                 message_id: messaging.mail.message_id(message.id.0),
                 date: now,
                 headers: Vec::new(),
+                calendar: entry(message, messaging.mail.sender_address(), now),
             };
-            messaging.mail.send(&email).await
+            messaging.mail.send(&email.in_name_of(&message.facts.practice_name, &message.settings)).await
         }
         Content::Sms { text, .. } => {
             let unconfigured = || SendError::Permanent { code: "no_sms_provider".to_owned() };

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use permanence_domain::notifications::content::calendar::{Calendar, Method};
 use permanence_workers::clients::mail::{BrevoMail, MailProvider};
 use permanence_workers::clients::sms::{BrevoSms, SmsProvider, TextMessage};
 use permanence_workers::clients::smtp::Email;
@@ -42,6 +43,7 @@ fn email() -> Email {
         subject: "Rappel\r\nBcc: all@example.org".to_owned(),
         text: "Bonjour".to_owned(),
         html: Some("<p>Bonjour</p>".to_owned()),
+        calendar: None,
         message_id: format!("<{KEY}@example.fr>"),
         date: "2026-03-02T13:30:00Z".parse().unwrap(),
         headers: vec![
@@ -109,6 +111,17 @@ async fn a_mail_is_sent_with_its_key_against_a_second_one() {
             "tags": [KEY],
         })
     );
+}
+
+#[tokio::test]
+async fn an_appointment_goes_as_a_file() {
+    let created = answer("201 Created", "", r#"{"messageId":"<1@smtp-relay.mailin.fr>"}"#);
+    let server = Scripted::start(vec![created]).await;
+    let entry = Calendar { method: Method::Request, ics: "BEGIN:VCALENDAR\r\n".to_owned() };
+    mail(server.address).send(&Email { calendar: Some(entry), ..email() }).await.unwrap();
+    let heard = server.heard().await;
+    let expected = json!([{ "content": "QkVHSU46VkNBTEVOREFSDQo=", "name": "invite.ics" }]);
+    assert_eq!(body(&heard[0])["attachment"], expected);
 }
 
 #[tokio::test]

@@ -108,6 +108,7 @@ fn email(message_id: String) -> Email {
         subject: "Rappel".to_owned(),
         text: BODY.to_owned(),
         html: None,
+        calendar: None,
         message_id,
         date: "2027-01-04T08:00:00Z".parse().unwrap(),
         headers: Vec::new(),

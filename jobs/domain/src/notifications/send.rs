@@ -11,7 +11,7 @@ use super::{
 use crate::{
     db::TenantTx,
     error::{Error, Result},
-    field::{Label, Language},
+    field::Language,
     ids::{AppointmentId, MessageId, PatientId},
     tenants::Settings,
 };
@@ -43,13 +43,6 @@ pub struct OutgoingMessage {
     pub template: Option<Template>,
     /// The practice's settings.
     pub settings: Settings,
-}
-
-impl OutgoingMessage {
-    /// The name that a mail comes from.
-    pub fn sender_name(&self) -> &str {
-        self.settings.email_sender_name.as_ref().map_or(&self.facts.practice_name, Label::as_str)
-    }
 }
 
 /// What the sending job finds.

@@ -59,6 +59,7 @@ async fn two() -> Two {
         let tenant = create_tenant(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();
         fill(&db, tenant, name).await;
+        choose_words(&db, tenant).await;
         tenants.push(tenant);
     }
     Two { database, db, own: tenants[0], other: tenants[1] }
@@ -147,6 +148,14 @@ async fn away(tx: &mut TenantTx, practitioner_id: PractitionerId) {
         NewException { kind: ExceptionKind::Closed, date, starts_at: None, ends_at: None, reason: None };
     let entry = NewEntry { practitioner_id, rule: None, exception: Some(exception) };
     scheduling::add_entry(tx, Role::Admin, &entry).await.unwrap();
+}
+
+async fn choose_words(db: &Db, tenant: TenantId) {
+    let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
+    let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
+    let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
+    templates::put(&mut tx, key, 0, &words).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 /// Every table of ours, partitions left to their parents.

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chrono::{DateTime, Utc};
 use lettre::Address;
 use lettre::message::Mailbox;
+use permanence_domain::notifications::content::calendar::Calendar;
 use permanence_domain::notifications::receipts;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -39,11 +41,19 @@ struct Mail<'a> {
     reply_to: Option<Person<'a>>,
     subject: String,
     text_content: &'a str,
-    // Parts beyond the two texts, such as a calendar's, belong here: `attachment: [{ content, name }]` in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     html_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachment: Option<[File; 1]>,
     headers: BTreeMap<&'a str, String>,
     tags: [&'a str; 1],
+}
+
+/// The interface takes no further form of the words: a calendar's entry goes as a file alone.
+#[derive(Serialize)]
+struct File {
+    content: String,
+    name: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +72,10 @@ impl BrevoMail {
 
     pub(super) fn message_id(&self, key: Uuid) -> String {
         message_id(key, &self.from)
+    }
+
+    pub(super) fn sender_address(&self) -> &str {
+        self.from.email.as_ref()
     }
 
     pub(in crate::clients) async fn look_up(
@@ -102,6 +116,10 @@ impl BrevoMail {
             subject: one_line(&email.subject),
             text_content: &email.text,
             html_content: email.html.as_deref(),
+            attachment: email
+                .calendar
+                .as_ref()
+                .map(|entry| [File { content: BASE64_STANDARD.encode(&entry.ics), name: Calendar::FILE }]),
             headers: headers.map(|(name, value)| (name, one_line(value))).collect(),
             tags: [key],
         }

@@ -68,6 +68,16 @@ impl MailRoute {
             None => format!("<{key}@invalid>"),
         }
     }
+
+    /// Returns the address that mails come from: the organizer of what they put into calendars.
+    #[must_use]
+    pub fn sender_address(&self) -> &str {
+        match self.providers().first() {
+            Some(MailProvider::Smtp(smtp)) => smtp.sender_address(),
+            Some(MailProvider::Brevo(brevo)) => brevo.sender_address(),
+            None => "nobody@invalid",
+        }
+    }
 }
 
 /// The `Message-ID` of the mail of a key, from a sender.

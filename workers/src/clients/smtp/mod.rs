@@ -87,6 +87,10 @@ impl Smtp {
         super::mail::message_id(key, &self.from)
     }
 
+    pub(super) fn sender_address(&self) -> &str {
+        self.from.email.as_ref()
+    }
+
     /// Hands a mail over, once; the receipt's identifier is the mail's own `Message-ID`.
     pub async fn send(&self, email: &Email) -> Result<Receipt, SendError> {
         let message = email::format(email, &self.from)?;

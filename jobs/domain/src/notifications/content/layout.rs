@@ -32,7 +32,7 @@ pub(super) fn page(language: Language, title: &str, content: &Markup) -> String 
 
 /// A paragraph of plain words.
 pub(super) fn paragraph(words: &str) -> Markup {
-    lines(&[html! { (words) }])
+    lines(&[html! { (unbroken(words)) }])
 }
 
 /// A paragraph that keeps its lines.
@@ -82,7 +82,8 @@ pub(super) fn footer(words: &str, link: &str) -> Markup {
 
 /// A line of plain words in which each of these texts leads somewhere.
 pub(super) fn linked(line: &str, links: &[(String, String)]) -> Markup {
-    let mut rest = line;
+    let line = unbroken(line);
+    let mut rest = line.as_str();
     let mut parts = Vec::new();
     let next = |rest: &str| {
         let found = links.iter().filter_map(|(text, href)| Some((rest.find(text.as_str())?, text, href)));
@@ -97,4 +98,42 @@ pub(super) fn linked(line: &str, links: &[(String, String)]) -> Markup {
         rest = after;
     }
     html! { @for part in &parts { (part) } (rest) }
+}
+
+/// Keeps together what French parts by a space and a line end must not: « ici », 14 h 30, and what comes before a colon
+/// or a question mark.
+fn unbroken(line: &str) -> String {
+    let letters: Vec<char> = line.chars().collect();
+    let at = |place: Option<usize>| place.and_then(|place| letters.get(place)).copied().unwrap_or(' ');
+    let kept = |place: usize| {
+        let (before, after) = (at(place.checked_sub(1)), at(Some(place + 1)));
+        let hour = |before: char, h: char, after: char| {
+            before.is_ascii_digit() && h == 'h' && (after.is_whitespace() || after.is_ascii_punctuation())
+        };
+        matches!(after, ':' | ';' | '!' | '?' | '»')
+            || before == '«'
+            || hour(before, after, at(Some(place + 2)))
+            || (hour(at(place.checked_sub(3)), before, ' ') && after.is_ascii_digit())
+    };
+    let spaced = letters.iter().enumerate();
+    spaced.map(|(place, letter)| if *letter == ' ' && kept(place) { '\u{a0}' } else { *letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_begins_with_a_colon_or_cuts_an_hour() {
+        for (line, kept) in [
+            ("Rendez-vous : mardi 3 mars à 14 h 30", "Rendez-vous_: mardi 3 mars à 14_h_30"),
+            ("à 9 h, ou à 10 h ?", "à 9_h, ou à 10_h_?"),
+            ("« Bonjour ! » 4 hommes, le h 5", "«_Bonjour_!_» 4 hommes, le h 5"),
+            ("at 2:30 pm: 01 23 45", "at 2:30 pm: 01 23 45"),
+            (" :", "_:"),
+            ("", ""),
+        ] {
+            assert_eq!(unbroken(line).replace('\u{a0}', "_"), kept);
+        }
+    }
 }

@@ -39,9 +39,10 @@ pub(super) fn letter(
         .collect();
     text.extend(stop.map(|(words, url)| format!("{words}{colon}\n{url}")));
 
-    let targets = links(facts, manage_url.as_deref());
-    let with_links =
-        |lines: &[&str]| -> Vec<Markup> { lines.iter().map(|line| layout::linked(line, &targets)).collect() };
+    let reachable = reachable(facts, manage_url.as_deref());
+    let with_links = |lines: &[&str]| -> Vec<Markup> {
+        lines.iter().map(|line| layout::linked(line, &reachable)).collect()
+    };
     let page = html! {
         @for block in &blocks {
             @match block {
@@ -72,7 +73,7 @@ fn blocks<'a>(body: &'a str, manage_url: Option<&str>) -> Vec<Block<'a>> {
 }
 
 /// What leads somewhere wherever it is written.
-fn links(facts: &AppointmentFacts, manage_url: Option<&str>) -> Vec<(String, String)> {
+fn reachable(facts: &AppointmentFacts, manage_url: Option<&str>) -> Vec<(String, String)> {
     let phone = facts.practice_phone.as_deref().map(one_line).and_then(|phone| {
         let dialled: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         (dialled.len() > 2).then(|| (phone, format!("tel:{dialled}")))

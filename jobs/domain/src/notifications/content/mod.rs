@@ -1,6 +1,7 @@
 //! The words of the messages: pure functions of what they tell, and of a practice's own words where it has any.
 //! They never tell why somebody comes: no specialty and no reason that they are not given on purpose.
 
+pub mod calendar;
 mod check;
 pub mod dates;
 mod facts;
@@ -10,7 +11,6 @@ mod invitation;
 mod layout;
 mod letter;
 mod password_reset;
-mod reminder;
 mod render;
 mod standard;
 
@@ -20,7 +20,6 @@ pub use facts::AppointmentFacts;
 pub use fill::PLACEHOLDERS;
 pub use invitation::{InvitationContext, invitation_email};
 pub use password_reset::{PasswordChanged, PasswordReset, password_changed_email, password_reset_email};
-pub use reminder::{ReminderContext, reminder_email, reminder_text};
 pub use render::{Content, render};
 pub use standard::{Words, standard};
 

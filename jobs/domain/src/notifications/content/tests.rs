@@ -159,7 +159,7 @@ fn the_practice_s_own_words_are_sent_in_their_own_form() {
              Ne plus recevoir ces messages :\nhttps://rdv.permanence.example/u/4mW\n"
         )
     );
-    assert!(sent.html.contains("Chère &lt;b&gt;Léa&lt;/b&gt;,<br>à mardi !"), "{}", sent.html);
+    assert!(sent.html.contains("Chère &lt;b&gt;Léa&lt;/b&gt;,<br>à mardi\u{a0}!"), "{}", sent.html);
     assert_eq!(sent.html.matches("href=\"tel:0123456789\"").count(), 2, "{}", sent.html);
     assert_eq!(sent.html.matches(&format!("href=\"{LINK}\"")).count(), 1, "{}", sent.html);
     // Without a link the button goes, and nothing else.
