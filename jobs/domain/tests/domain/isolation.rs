@@ -101,7 +101,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     };
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
-    speak(&mut tx, booking.patient_id).await;
+    lose(&mut tx, booking.patient_id).await;
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",
@@ -132,11 +132,8 @@ async fn sign_in(db: &Db, tenant: TenantId, user: UserId) {
     tx.commit().await.unwrap();
 }
 
-/// The practice has words of its own, and a number that leads nowhere.
-async fn speak(tx: &mut TenantTx, patient: PatientId) {
-    let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
-    let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
-    templates::put(tx, key, 0, &words).await.unwrap();
+/// The patient has a number that leads nowhere.
+async fn lose(tx: &mut TenantTx, patient: PatientId) {
     let (number, reason) = ("+33600000099", Unreachable::Invalid);
     note_unreachable(tx, patient, Channel::Sms, number, reason).await.unwrap();
 }
