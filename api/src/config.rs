@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
-use permanence_domain::config::{
-    AuthConfig, ConfigError, DatabaseConfig, Env, Secret, StorageConfig, encryption_key, http_url, parsed,
+use permanence_domain::{
+    config::{
+        AuthConfig, ConfigError, DatabaseConfig, Env, Secret, StorageConfig, encryption_key, http_url, parsed,
+    },
+    notifications::receipts::{Provider, webhook_base, webhook_url},
 };
 
 /// All that the API needs to know.
@@ -21,6 +24,8 @@ pub struct ApiConfig {
     pub auth: AuthConfig,
     /// Seals stored answers.
     pub encryption_key: Secret,
+    /// What providers that report deliveries prove themselves with.
+    pub webhooks: WebhookConfig,
 }
 
 impl ApiConfig {
@@ -43,6 +48,7 @@ impl ApiConfig {
         let storage = StorageConfig::read(env);
         let auth = AuthConfig::read(env);
         let encryption_key = encryption_key(env);
+        let webhooks = WebhookConfig::read(env);
         Some(Self {
             listen: listen?,
             cors_origins: cors_origins?,
@@ -50,8 +56,40 @@ impl ApiConfig {
             storage: storage?,
             auth: auth?,
             encryption_key: encryption_key?,
+            webhooks,
         })
     }
+}
+
+/// What tells a provider's call from anybody's. A provider without it has no webhook.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// Twilio: the account's token, and the URL that Twilio is told and signs.
+    pub twilio: Option<(Secret, String)>,
+    /// Brevo: the token that its webhooks were set up with.
+    pub brevo: Option<Secret>,
+}
+
+impl WebhookConfig {
+    /// Reads `TWILIO_AUTH_TOKEN`, `BREVO_WEBHOOK_SECRET`, `WEBHOOK_URL` and `PUBLIC_URL`, all of which may be absent;
+    /// a wrong one is noted in the environment.
+    fn read(env: &mut Env) -> Self {
+        let url = webhook_base(env).map(|base| webhook_url(&base, Provider::Twilio));
+        let token = secret_if_set(env, "TWILIO_AUTH_TOKEN", "the auth token", |_| true);
+        let long_enough = |text: &str| text.chars().count() >= 16;
+        let brevo =
+            secret_if_set(env, "BREVO_WEBHOOK_SECRET", "a secret of at least 16 characters", long_enough);
+        Self { twilio: token.zip(url), brevo }
+    }
+}
+
+fn secret_if_set(
+    env: &mut Env,
+    name: &str,
+    expected: &str,
+    accept: impl FnOnce(&str) -> bool,
+) -> Option<Secret> {
+    if env.get(name).is_some() { env.secret(name, expected, accept) } else { None }
 }
 
 /// Reads `LISTEN`.

@@ -9,6 +9,7 @@ mod error;
 mod extract;
 mod health;
 mod jobs;
+mod messages;
 mod observe;
 mod pages;
 mod patients;
@@ -20,7 +21,9 @@ mod router;
 mod serve;
 mod settings;
 mod state;
+mod templates;
 mod users;
+mod webhooks;
 
 pub use docs::openapi;
 pub use router::router;

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -21,9 +21,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, auth, availability, docs,
     error::{ApiError, unknown_method, unknown_route},
-    health, jobs, observe, pages, patients, practitioners, queues, rooms, settings,
+    health, jobs, messages, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
-    users,
+    templates, users, webhooks,
 };
 
 /// The routes with their description; [`docs::openapi`] and the server are made from this one list.
@@ -42,6 +42,9 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::change_user_role))
         .routes(routes!(users::resend_invitation))
         .routes(routes!(settings::get_settings, settings::update_settings))
+        .routes(routes!(templates::list_templates))
+        .routes(routes!(templates::preview_template))
+        .routes(routes!(templates::get_template, templates::replace_template, templates::reset_template))
         .routes(routes!(practitioners::add_practitioner, practitioners::list_practitioners))
         .routes(routes!(
             practitioners::get_practitioner,
@@ -65,8 +68,10 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(availability::get_availability, availability::replace_availability))
         .routes(routes!(availability::add_entry))
         .routes(routes!(availability::get_entry, availability::update_entry, availability::delete_entry))
-        .routes(routes!(appointments::list_appointment_reminders))
-        .routes(routes!(appointments::list_reminders))
+        .routes(routes!(appointments::list_appointment_messages))
+        .routes(routes!(messages::list_messages))
+        .routes(routes!(messages::list_patient_messages))
+        .routes(routes!(messages::resolve_message))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))
@@ -94,6 +99,8 @@ pub fn router(app: App) -> Router {
     let no_store = header_layer(header::CACHE_CONTROL, "no-store");
     routes
         .route("/metrics", get(health::metrics))
+        // Providers of mail and SMS, which prove themselves by a signature or a token of their own.
+        .route("/api/v1/webhooks/{provider}", post(webhooks::receive))
         .merge(docs::pages(openapi))
         // People who follow the link of a mail.
         .merge(pages::routes())

@@ -7,7 +7,7 @@ use permanence_domain::{
     clock::SharedClock, crypto::Sealer, db::Db, error::Result, identity::Tokens, storage::Storage,
 };
 
-use crate::config::ApiConfig;
+use crate::config::{ApiConfig, WebhookConfig};
 
 /// The API's state; clones share it.
 #[derive(Debug, Clone)]
@@ -18,6 +18,7 @@ pub struct App {
     pub(crate) sealer: Sealer,
     pub(crate) fingerprint_key: Arc<[u8]>,
     pub(crate) cors_origins: Arc<[String]>,
+    pub(crate) webhooks: Arc<WebhookConfig>,
     pub(crate) metrics: Option<Arc<PrometheusHandle>>,
 }
 
@@ -31,6 +32,7 @@ impl App {
             sealer: Sealer::new(&config.encryption_key)?,
             fingerprint_key: config.encryption_key.expose().as_bytes().into(),
             cors_origins: config.cors_origins.clone().into(),
+            webhooks: Arc::new(config.webhooks.clone()),
             metrics: metrics.map(Arc::new),
         })
     }

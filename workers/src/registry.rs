@@ -4,7 +4,10 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     identity::jobs::SendInvitation,
-    notifications::jobs::SendReminder,
+    notifications::{
+        jobs::{ReconcileMessages, SendMessage},
+        receipts::jobs::AskDeliveries,
+    },
     platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{Claimed, Failure, Handler, Outcome};
@@ -34,7 +37,9 @@ impl Registry {
     /// Every job that this version performs.
     pub fn new(services: Services) -> Self {
         Self { performers: HashMap::new(), services: Arc::new(services) }
-            .with::<SendReminder>()
+            .with::<SendMessage>()
+            .with::<ReconcileMessages>()
+            .with::<AskDeliveries>()
             .with::<SendInvitation>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use permanence_domain::{
     db::{Actor, Db},
     error::Result,
+    notifications::{jobs::ReconcileMessages, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{NewJob, cron, show_gauges};
@@ -24,7 +25,9 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
     let civil =
         |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
     Ok(vec![
+        civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
+        civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
     ])
 }

@@ -7,19 +7,21 @@ use url::Url;
 
 use crate::{
     clients::{
-        sms::{Ovh, OvhSettings, SmsProvider, Twilio},
+        failover::{Carrier, Rate, Route},
+        mail::{BrevoMail, MailProvider, MailRoute},
+        sms::{BrevoSms, Ovh, SmsProvider, SmsRoute, Twilio},
         smtp::Smtp,
     },
-    config::{MessagingConfig, SmsConfig},
+    config::{MailConfig, MessagingConfig, Rated, SmsConfig},
 };
 
 /// What goes out to people, and how.
 #[derive(Debug)]
 pub struct Messaging {
     /// Mail.
-    pub smtp: Smtp,
+    pub mail: MailRoute,
     /// SMS, where the platform has a provider.
-    pub sms: Option<SmsProvider>,
+    pub sms: Option<SmsRoute>,
     /// Where links in mails lead.
     pub public_url: Url,
     /// Hashes the tokens of links.
@@ -29,23 +31,59 @@ pub struct Messaging {
 impl Messaging {
     /// Connects nothing yet; a wrong setting is told by the name of its variable.
     pub fn new(config: &MessagingConfig, clock: SharedClock) -> std::result::Result<Self, String> {
-        let named = |name: &'static str| move |problem: String| format!("{name}: {problem}");
-        let smtp =
-            Smtp::new(config.smtp_url.expose(), &config.mail_from).map_err(named("SMTP_URL or MAIL_FROM"))?;
-        let sms = match &config.sms {
-            SmsConfig::None => None,
-            SmsConfig::Ovh(settings) => Some(ovh(settings.clone(), clock)?),
-            SmsConfig::Twilio(settings) => {
-                Some(SmsProvider::Twilio(Twilio::new(settings.clone()).map_err(named("TWILIO_…"))?))
-            }
-        };
-        Ok(Self { smtp, sms, public_url: config.public_url.clone(), hashes: config.hashes.clone() })
+        let mail = route(&config.mail, clock.clone(), |provider| mail(provider, &config.mail_from))?;
+        let time = clock.clone();
+        let sms = route(&config.sms, clock, |provider| sms(provider, &time))?;
+        Ok(Self {
+            mail: mail.ok_or("MAIL_PROVIDER: nobody carries mail")?,
+            sms,
+            public_url: config.public_url.clone(),
+            hashes: config.hashes.clone(),
+        })
     }
 }
 
-fn ovh(settings: OvhSettings, clock: SharedClock) -> std::result::Result<SmsProvider, String> {
-    let now = Arc::new(move || clock.now().timestamp());
-    Ovh::new(settings, now).map(SmsProvider::Ovh).map_err(|problem| format!("OVH_…: {problem}"))
+/// The route over the providers of a channel, if it has any.
+fn route<C, P: Carrier>(
+    configs: &[Rated<C>],
+    clock: SharedClock,
+    open: impl Fn(&C) -> std::result::Result<P, String>,
+) -> std::result::Result<Option<Route<P>>, String> {
+    let open = |config: &Rated<C>| Ok((open(&config.provider)?, config.rate));
+    let providers: Vec<(P, Option<Rate>)> =
+        configs.iter().map(open).collect::<std::result::Result<_, String>>()?;
+    Ok((!providers.is_empty()).then(|| Route::new(providers, clock)))
+}
+
+fn named(name: &'static str) -> impl Fn(String) -> String {
+    move |problem| format!("{name}: {problem}")
+}
+
+fn mail(config: &MailConfig, from: &str) -> std::result::Result<MailProvider, String> {
+    match config {
+        MailConfig::Smtp(url) => {
+            Smtp::new(url.expose(), from).map(MailProvider::Smtp).map_err(named("SMTP_URL or MAIL_FROM"))
+        }
+        MailConfig::Brevo(settings) => BrevoMail::new(settings.clone(), from)
+            .map(MailProvider::Brevo)
+            .map_err(named("BREVO_… or MAIL_FROM")),
+    }
+}
+
+fn sms(config: &SmsConfig, clock: &SharedClock) -> std::result::Result<SmsProvider, String> {
+    match config {
+        SmsConfig::Ovh(settings) => {
+            let clock = clock.clone();
+            let now = Arc::new(move || clock.now().timestamp());
+            Ovh::new(settings.clone(), now).map(SmsProvider::Ovh).map_err(named("OVH_…"))
+        }
+        SmsConfig::Twilio(settings) => {
+            Twilio::new(settings.clone()).map(SmsProvider::Twilio).map_err(named("TWILIO_…"))
+        }
+        SmsConfig::Brevo(settings, sender) => {
+            BrevoSms::new(settings.clone(), sender.clone()).map(SmsProvider::Brevo).map_err(named("BREVO_…"))
+        }
+    }
 }
 
 /// Everything a job may need. A pool that sends nothing has no messaging.

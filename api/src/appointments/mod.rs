@@ -1,10 +1,9 @@
-//! The agenda and its reminders.
+//! The agenda, and what is said about it.
 
 use axum::{Json, http::StatusCode, response::Response};
 use permanence_domain::{
     ids::AppointmentId,
-    notifications::{self, ReminderLog, ReminderQuery, ReminderSummary},
-    page::Page,
+    notifications::{self, MessageLog},
     scheduling::{self, Agenda, AgendaQuery, Appointment, ConflictQuery, Conflicts, NewAppointment},
 };
 
@@ -14,8 +13,8 @@ use crate::{
     respond::{Versioned, versioned},
 };
 
-/// Book an appointment; its reminder is planned with it. A time outside the practitioner's availability is refused,
-/// unless the caller may ask for it and does.
+/// Book an appointment; its confirmation and reminders are planned with it. A time outside the practitioner's
+/// availability is refused, unless the caller may ask for it and does.
 #[utoipa::path(post, path = "/appointments", tag = "appointments", security(("bearer" = [])),
     request_body = NewAppointment, params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = Appointment), CommonErrors))]
@@ -62,7 +61,7 @@ pub(crate) async fn get_appointment(
     Ok(versioned(appointment.version, appointment))
 }
 
-/// Move or change an appointment; when it moves, its reminder is planned anew.
+/// Move or change an appointment; when it moves, its messages are planned anew.
 #[utoipa::path(put, path = "/appointments/{id}", tag = "appointments", security(("bearer" = [])),
     request_body = NewAppointment, params(("id" = AppointmentId, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = Appointment), CommonErrors))]
@@ -76,7 +75,7 @@ pub(crate) async fn reschedule_appointment(
     Ok(versioned(appointment.version, appointment))
 }
 
-/// Cancel an appointment and its reminder; cancelling twice is the same as once.
+/// Cancel an appointment and tell the patient; cancelling twice is the same as once.
 #[utoipa::path(delete, path = "/appointments/{id}", tag = "appointments", security(("bearer" = [])),
     params(("id" = AppointmentId, Path)), responses((status = 204), CommonErrors))]
 pub(crate) async fn cancel_appointment(
@@ -88,26 +87,14 @@ pub(crate) async fn cancel_appointment(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The appointment's reminders with all that happened to them, the newest first.
-#[utoipa::path(get, path = "/appointments/{id}/reminders", tag = "appointments", security(("bearer" = [])),
-    params(("id" = AppointmentId, Path)), responses((status = 200, body = Vec<ReminderLog>), CommonErrors))]
-pub(crate) async fn list_appointment_reminders(
+/// What was and is to be said about the appointment, with all that happened to each message; its last move first.
+#[utoipa::path(get, path = "/appointments/{id}/messages", tag = "messages", security(("bearer" = [])),
+    params(("id" = AppointmentId, Path)), responses((status = 200, body = Vec<MessageLog>), CommonErrors))]
+pub(crate) async fn list_appointment_messages(
     mut read: Read<AppointmentsRead>,
     Path(id): Path<AppointmentId>,
-) -> Result<Json<Vec<ReminderLog>>> {
-    let reminders = notifications::reminders_of(&mut read.tx, id).await?;
+) -> Result<Json<Vec<MessageLog>>> {
+    let messages = notifications::messages_of_appointment(&mut read.tx, id).await?;
     read.tx.commit().await?;
-    Ok(Json(reminders))
-}
-
-/// The practice's reminders, the latest due first; `status=uncertain` lists those that wait for a person.
-#[utoipa::path(get, path = "/reminders", tag = "appointments", security(("bearer" = [])), params(ReminderQuery),
-    responses((status = 200, body = Page<ReminderSummary>), CommonErrors))]
-pub(crate) async fn list_reminders(
-    mut read: Read<AppointmentsRead>,
-    Query(query): Query<ReminderQuery>,
-) -> Result<Json<Page<ReminderSummary>>> {
-    let reminders = notifications::list_reminders(&mut read.tx, &query).await?;
-    read.tx.commit().await?;
-    Ok(Json(reminders))
+    Ok(Json(messages))
 }

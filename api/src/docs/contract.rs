@@ -11,10 +11,12 @@ use utoipa::openapi::{
 };
 
 /// Fields of requests that may be left out because the server has a default; they are never absent from answers.
-const DEFAULTED: [(&str, &[&str]); 4] = [
+const DEFAULTED: [(&str, &[&str]); 6] = [
     ("NewPatient", &["language"]),
     ("Consents", &["reminder_sms", "reminder_email"]),
     ("NewAppointment", &["outside_availability"]),
+    ("NewTemplate", &["transliterate"]),
+    ("PreviewRequest", &["transliterate"]),
     ("Rule", &["every_weeks"]),
 ];
 

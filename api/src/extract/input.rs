@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use deserr::Deserr;
-use permanence_domain::{Error, Invalid, Problem};
+use permanence_domain::{Error, Invalid, Problem, notifications::templates::TemplateKey};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -36,6 +36,18 @@ impl<T: Deserr<Invalid>> FromRequestParts<App> for Query<T> {
     }
 }
 
+/// What stands in the path, or why there can be nothing at it.
+async fn segments<T: DeserializeOwned + Send>(
+    parts: &mut Parts,
+    app: &App,
+    refused: impl FnOnce() -> Error + Send,
+) -> Result<T> {
+    match AxumPath::<T>::from_request_parts(parts, app).await {
+        Ok(AxumPath(read)) => Ok(read),
+        Err(_) => Err(refused().into()),
+    }
+}
+
 /// An identifier in the path.
 #[derive(Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
@@ -44,10 +56,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        match AxumPath::<T>::from_request_parts(parts, app).await {
-            Ok(AxumPath(id)) => Ok(Self(id)),
-            Err(_) => Err(Error::invalid("id", "not_a_uuid", "a UUID in the path").into()),
-        }
+        segments(parts, app, || Error::invalid("id", "not_a_uuid", "a UUID in the path")).await.map(Self)
     }
 }
 
@@ -59,10 +68,9 @@ impl FromRequestParts<App> for JobNumber {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        match AxumPath::<i64>::from_request_parts(parts, app).await {
-            Ok(AxumPath(id)) => Ok(Self(id)),
-            Err(_) => Err(Error::invalid("id", "not_a_number", "a job's number in the path").into()),
-        }
+        segments(parts, app, || Error::invalid("id", "not_a_number", "a job's number in the path"))
+            .await
+            .map(Self)
     }
 }
 
@@ -74,10 +82,19 @@ impl FromRequestParts<App> for QueueName {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        match AxumPath::<String>::from_request_parts(parts, app).await {
-            Ok(AxumPath(name)) => Ok(Self(name)),
-            Err(_) => Err(Error::NotFound("queue").into()),
-        }
+        segments(parts, app, || Error::NotFound("queue")).await.map(Self)
+    }
+}
+
+/// Purpose, way and language in the path.
+#[derive(Debug)]
+pub(crate) struct TemplatePath(pub(crate) TemplateKey);
+
+impl FromRequestParts<App> for TemplatePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        segments(parts, app, || Error::NotFound("message template")).await.map(Self)
     }
 }
 

@@ -1,12 +1,14 @@
 //! From a request to what a handler needs: the caller with a scope, the tenant's transaction, the checked body. All
 //! that can be refused is refused here, before the handler runs.
 
+mod ask;
 mod caller;
 mod change;
 mod create;
 mod input;
 mod public;
 
+pub(crate) use ask::Ask;
 pub(crate) use caller::{
     AppointmentsRead, AppointmentsWrite, AvailabilityWrite, Caller, JobsRead, JobsWrite, PatientsRead,
     PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, UsersRead,
@@ -14,8 +16,8 @@ pub(crate) use caller::{
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
-pub(crate) use input::{Empty, Idempotent, JobNumber, Path, Query, QueueName};
+pub(crate) use input::{Empty, Idempotent, JobNumber, Path, Query, QueueName, TemplatePath};
 pub(crate) use public::Public;
 
-/// Largest body of a JSON request, bytes.
-const MAX_BODY: usize = 256 * 1024;
+/// Largest body of a request, bytes.
+pub(crate) const MAX_BODY: usize = 256 * 1024;

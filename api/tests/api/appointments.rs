@@ -24,11 +24,12 @@ fn from(parties: &Value, starts_at: &str, ends_at: &str) -> Value {
 }
 
 async fn reminders(practice: &Practice<'_>, id: &str) -> Vec<(String, String)> {
-    let answer = practice.assistant.get(&format!("{PATH}/{id}/reminders")).await.expect(200);
+    let answer = practice.assistant.get(&format!("{PATH}/{id}/messages")).await.expect(200);
     let pair = |log: &Value| {
         (log["status"].as_str().unwrap().to_owned(), log["due_at"].as_str().unwrap().to_owned())
     };
-    answer.body.as_array().unwrap().iter().map(pair).collect()
+    let reminders = answer.body.as_array().unwrap().iter().filter(|log| log["purpose"] == "reminder");
+    reminders.map(pair).collect()
 }
 
 #[tokio::test]
@@ -85,11 +86,15 @@ async fn reminders_follow_consent_and_leave_no_time_to_no_use() {
     // The newest is told first, and two of one moment have no order.
     api.clock.advance(std::time::Duration::from_secs(1));
     practice.assistant.put(&patient, 2, by_mail).await.expect(200);
-    let waiting = practice.assistant.get("/api/v1/reminders?status=planned").await.expect(200).body;
+    let waiting =
+        practice.assistant.get("/api/v1/messages?status=planned&purpose=reminder").await.expect(200).body;
     assert_eq!((&waiting["total"], &waiting["items"][0]["appointment_id"]), (&json!(2), &json!(next)));
-    assert_eq!(practice.assistant.get("/api/v1/reminders").await.expect(200).body["total"], 4);
-    practice.assistant.get("/api/v1/reminders?status=lost").await.refused(422, "invalid_input");
-    let log = practice.assistant.get(&format!("{PATH}/{next}/reminders")).await.body;
+    let all = practice.assistant.get("/api/v1/messages?purpose=reminder").await.expect(200).body;
+    assert_eq!(all["total"], 4);
+    let told = practice.assistant.get(&format!("{patient}/messages")).await.expect(200).body;
+    assert_eq!((&told["total"], &told["items"][0]["events"][0]["event"]), (&json!(4), &json!("planned")));
+    practice.assistant.get("/api/v1/messages?status=lost").await.refused(422, "invalid_input");
+    let log = practice.assistant.get(&format!("{PATH}/{next}/messages")).await.body;
     assert_eq!((&log[0]["status"], &log[0]["channel"]), (&json!("planned"), &json!("email")));
 }
 

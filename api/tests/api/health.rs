@@ -47,7 +47,7 @@ async fn the_documentation_needs_no_other_server() {
     assert!(!page.body.as_str().unwrap().contains("https://"), "an outside address");
     let document = api.get("/openapi.json").await.expect(200).body;
     let paths = document["paths"].as_object().unwrap();
-    for path in ["/api/v1/auth/login", "/api/v1/appointments/{id}/reminders", "/api/v1/patients/{id}"] {
+    for path in ["/api/v1/auth/login", "/api/v1/appointments/{id}/messages", "/api/v1/patients/{id}"] {
         assert!(paths.contains_key(path), "{path}");
     }
 }

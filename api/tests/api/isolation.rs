@@ -33,7 +33,7 @@ async fn another_tenants_resources_do_not_exist() {
         (Method::GET, format!("{v1}/appointments/{appointment}"), None),
         (Method::PUT, format!("{v1}/appointments/{appointment}"), Some(booking.clone())),
         (Method::DELETE, format!("{v1}/appointments/{appointment}"), None),
-        (Method::GET, format!("{v1}/appointments/{appointment}/reminders"), None),
+        (Method::GET, format!("{v1}/appointments/{appointment}/messages"), None),
         (Method::GET, format!("{v1}/users/{member}"), None),
         (Method::PATCH, format!("{v1}/users/{member}/role"), Some(json!({ "role": "nurse" }))),
         (Method::DELETE, format!("{v1}/users/{member}"), None),

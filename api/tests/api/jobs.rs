@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Practice, TestApi};
 
 const JOBS: &str = "/api/v1/jobs";
-const REMINDERS: &str = "/api/v1/jobs?kind=notifications.send_reminder";
+const REMINDERS: &str = "/api/v1/jobs?kind=notifications.send_message";
 
 /// Books as many appointments and gives the numbers of their reminders' jobs, the newest first.
 async fn planned(practice: &Practice<'_>, count: usize) -> Vec<i64> {
@@ -46,7 +46,7 @@ async fn a_practice_sees_its_own_jobs_only() {
     let ids = planned(&lilas, 1).await;
     let path = format!("{JOBS}/{}", ids[0]);
     let job = lilas.admin.get(&path).await.expect(200).body;
-    assert_eq!(job["kind"], "notifications.send_reminder");
+    assert_eq!(job["kind"], "notifications.send_message");
     assert_eq!((&job["state"], &job["tenant_id"]), (&json!("scheduled"), &json!(lilas.tenant)));
     assert_eq!(job.get("payload"), None, "arguments stay inside");
 
@@ -122,7 +122,7 @@ async fn many_are_retried_within_the_practice() {
     }
     lilas.assistant.post(path, json!({})).await.refused(403, "forbidden");
 
-    let wanted = json!({ "kind": "notifications.send_reminder", "code": "discarded_by_hand" });
+    let wanted = json!({ "kind": "notifications.send_message", "code": "discarded_by_hand" });
     let answer = lilas.admin.post_keyed(path, "all", wanted.clone()).await.expect(200);
     let mut back: Vec<i64> = serde_json::from_value(answer.body["ids"].clone()).unwrap();
     back.sort_unstable_by(|a, b| b.cmp(a));

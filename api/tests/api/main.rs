@@ -17,4 +17,6 @@ mod process;
 mod serve;
 mod settings;
 mod support;
+mod templates;
 mod users;
+mod webhooks;

@@ -15,13 +15,14 @@ use permanence_domain::{
     ids::{TenantId, UserId},
     migrate::MIGRATOR,
 };
-use permanence_embedded::{storage::ObjectStore, testing::TestDatabase};
+use permanence_embedded::{sms::SmsCredentials, storage::ObjectStore, testing::TestDatabase};
 use permanence_queue::Waker;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 pub(crate) const PASSWORD: &str = "Bonjour1!";
+pub(crate) const BREVO_SECRET: &str = "secret-of-brevos-webhooks";
 pub(crate) const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 static HASH: OnceCell<String> = OnceCell::const_new();
@@ -99,6 +100,11 @@ impl TestApi {
     }
 
     pub(crate) async fn start_at(now: DateTime<Utc>) -> Self {
+        Self::start_with(now, &[]).await
+    }
+
+    /// The same with other variables; an empty one counts as absent.
+    pub(crate) async fn start_with(now: DateTime<Utc>, changes: &[(&str, &str)]) -> Self {
         let database = TestDatabase::create(&MIGRATOR).await;
         let folder = tempfile::tempdir().expect("a folder");
         let storage = ObjectStore::start(folder.path(), LOCAL).await.expect("an object store");
@@ -112,11 +118,22 @@ impl TestApi {
         let mut api = Self { database, clock, db, http, base: String::new(), storage, _folder: folder };
         let mut variables: Vec<(String, String)> =
             api.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        variables.push(("CORS_ORIGINS".to_owned(), "https://app.example.fr".to_owned()));
-        let config = ApiConfig::from_env(Env::of(variables)).expect("a configuration");
-        let app = App::new(&config, api.db.clone(), None).expect("an app");
         let listener = tokio::net::TcpListener::bind(LOCAL).await.expect("a port");
         api.base = format!("http://{}", listener.local_addr().expect("an address"));
+        let token = SmsCredentials::default().twilio_auth_token;
+        for (name, value) in [
+            ("CORS_ORIGINS", "https://app.example.fr"),
+            ("WEBHOOK_URL", &api.base),
+            ("TWILIO_AUTH_TOKEN", &token),
+            ("BREVO_WEBHOOK_SECRET", BREVO_SECRET),
+        ]
+        .into_iter()
+        .chain(changes.iter().copied())
+        {
+            variables.push((name.to_owned(), value.to_owned()));
+        }
+        let config = ApiConfig::from_env(Env::of(variables)).expect("a configuration");
+        let app = App::new(&config, api.db.clone(), None).expect("an app");
         tokio::spawn(serve(listener, router(app), std::future::pending()));
         api
     }

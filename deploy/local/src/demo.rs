@@ -16,7 +16,7 @@ use permanence_domain::{
     patients::{self, Consents, NewPatient, PatientQuery},
     people::{self, NewPractitioner},
     scheduling::{self, NewAppointment, NewRoom},
-    tenants::{self, OpeningHours, Settings, SmsSender},
+    tenants::{self, OpeningHours, QuietHours, Settings, SmsSender},
 };
 
 use crate::Failure;
@@ -197,6 +197,8 @@ fn settings(practice: &Practice) -> Result<Settings, Failure> {
         opening_hours,
         sms_sender: Some(read(SmsSender::parse(practice.sender))?),
         email_sender_name: Some(read(Label::parse(practice.name))?),
+        // Short, so that a first try in the evening is answered at once.
+        quiet_hours: QuietHours::of(read(TimeOfDay::parse("03:00"))?, read(TimeOfDay::parse("04:00"))?),
         reply_to: Some(read(EmailAddress::parse(&format!("accueil@{}", practice.domain)))?),
         ..Settings::of(practice.zone)
     })

@@ -41,7 +41,7 @@ impl Parts {
     pub(crate) async fn start(folder: &Path, env: &mut Env) -> Result<Self, Failure> {
         fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         let folder = folder.canonicalize()?;
-        let outbox = (env.get("SMTP_URL").is_none() || env.get("SMS_PROVIDER").is_none())
+        let outbox = (embeds_mail(env) || env.get("SMS_PROVIDER").is_none())
             .then(|| Outbox::in_folder(folder.join("outbox")))
             .transpose()?;
         let wants_database = env.get("DATABASE_URL").is_none();
@@ -65,9 +65,7 @@ impl Parts {
             },
         )?;
         let mail = match &outbox {
-            Some(outbox) if env.get("SMTP_URL").is_none() => {
-                Some(MailServer::start(ANY_PORT, outbox.clone()).await?)
-            }
+            Some(outbox) if embeds_mail(env) => Some(MailServer::start(ANY_PORT, outbox.clone()).await?),
             _ => None,
         };
         let sms = match &outbox {
@@ -136,8 +134,14 @@ impl Parts {
     }
 }
 
+/// Whether mail stays here: no server is named, and no provider that would need none.
+fn embeds_mail(env: &Env) -> bool {
+    env.get("SMTP_URL").is_none() && env.get("MAIL_PROVIDER").is_none_or(|provider| provider == "smtp")
+}
+
 /// Fills in what the embedded parts would tell, so that the rest of the settings can be checked before they start.
 pub(crate) fn imagine(env: &mut Env) {
+    let mail = embeds_mail(env);
     let mut part = |replaced_by: &str, variables: &[(&str, &str)]| {
         if env.get(replaced_by).is_none() {
             for (name, value) in variables {
@@ -151,7 +155,9 @@ pub(crate) fn imagine(env: &mut Env) {
         "S3_ENDPOINT",
         &[("S3_BUCKET", BUCKET), ("S3_ACCESS_KEY", "k"), ("S3_SECRET_KEY", "k"), ("S3_ENDPOINT", "http://h")],
     );
-    part("SMTP_URL", &[("MAIL_FROM", MAIL_FROM), ("SMTP_URL", "smtp://h")]);
+    if mail {
+        part("SMTP_URL", &[("MAIL_FROM", MAIL_FROM), ("SMTP_URL", "smtp://h")]);
+    }
     part("SMS_PROVIDER", &[("SMS_PROVIDER", "none")]);
     part("PUBLIC_URL", &[("PUBLIC_URL", "http://h")]);
     part("JWT_ACCESS_KEYS", &[("JWT_ACCESS_KEYS", &format!("k:{key}"))]);

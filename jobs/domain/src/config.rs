@@ -86,9 +86,12 @@ impl Env {
         }
     }
 
-    /// Notes that a variable is not as it should be.
+    /// Notes that a variable is not as it should be; once, however many readers it has.
     pub fn problem(&mut self, name: &str, read: &str, expected: &str) {
-        self.problems.push(format!("{name}: read {read}, expected {expected}"));
+        let problem = format!("{name}: read {read}, expected {expected}");
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// A variable that must be there. `None` means that a problem was noted.

@@ -152,6 +152,11 @@ impl Tx {
         Ok(permanence_queue::enqueue(&mut self.inner, &*self.clock, job).await?)
     }
 
+    async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
+        self.queues.extend(jobs.iter().map(|job| job.queue().to_owned()));
+        Ok(permanence_queue::enqueue_all(&mut self.inner, &*self.clock, jobs).await?)
+    }
+
     async fn commit(self) -> Result<()> {
         self.inner.commit().await?;
         for queue in &self.queues {
@@ -193,6 +198,12 @@ impl TenantTx {
     /// Adds a job of this tenant; it exists once the transaction commits.
     pub async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued> {
         self.tx.enqueue(job.tenant(self.tenant.0)).await
+    }
+
+    /// Adds jobs of this tenant, in one statement; answers in their order.
+    pub async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
+        let tenant = self.tenant.0;
+        self.tx.enqueue_all(jobs.into_iter().map(|job| job.tenant(tenant)).collect()).await
     }
 
     /// Takes back a job that has not run yet.

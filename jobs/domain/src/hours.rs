@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{NaiveTime, Timelike};
+use chrono::{Duration, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::{Deserialize, Serialize, de::Error as _};
 use utoipa::ToSchema;
@@ -51,6 +51,11 @@ impl TimeOfDay {
     /// Minutes since midnight, by the clock.
     pub fn minutes(self) -> i16 {
         self.0
+    }
+
+    /// The same on a day, by the clock; `24:00` is the begin of the next.
+    pub(crate) fn on_day(self, day: NaiveDate) -> NaiveDateTime {
+        day.and_time(NaiveTime::MIN) + Duration::minutes(self.0.into())
     }
 
     /// The same on a clock, which shows the end of the day as the begin of the next: `None`.

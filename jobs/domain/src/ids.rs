@@ -74,8 +74,8 @@ ids! {
     AppointmentId,
     /// A rule or an exception of a practitioner's availability.
     AvailabilityEntryId,
-    /// A planned reminder.
-    ReminderId,
+    /// A message to a patient.
+    MessageId,
 }
 
 impl UserId {

@@ -22,6 +22,7 @@ mod error;
 mod gauges;
 mod inspect;
 mod job;
+mod live;
 mod maintain;
 #[cfg(test)]
 mod model;
@@ -46,6 +47,7 @@ pub use error::Error;
 pub use gauges::show_gauges;
 pub use inspect::{JobFilter, JobView, find_job, find_jobs};
 pub use job::{Backoff, Job, JobId, Retention};
+pub use live::live_jobs;
 pub use maintain::{Maintained, maintain};
 pub use outcome::{Failure, Outcome};
 pub use progress::{Progress, progress, report_progress};

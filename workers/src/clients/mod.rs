@@ -1,14 +1,19 @@
 //! Clients of the services that carry messages out of the platform, and what may become of a message there.
-//! Nothing here retries, records or decides: the job that sends does, by the fate it is told.
+//! Nothing here records, or tries a provider again: the job that sends does, by the fate it is told.
 
-pub mod gsm7;
+mod brevo;
+pub mod failover;
 mod http;
+mod lookup;
+pub mod mail;
 pub mod sms;
 pub mod smtp;
 
 use std::time::Duration;
 
+pub use brevo::BrevoSettings;
 pub use http::HttpTimeouts;
+pub use lookup::{Lookup, Sought};
 
 /// Says what became of a message that was not certainly accepted.
 ///
@@ -63,7 +68,7 @@ impl SendError {
 /// Proves that a provider accepted a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Who took it: `smtp`, `ovh` or `twilio`.
+    /// Who took it: `smtp`, `ovh`, `twilio` or `brevo`.
     pub provider: &'static str,
     /// The name under which the provider, or the mail's reader, knows the message.
     pub message_id: String,

@@ -4,12 +4,12 @@ use permanence_domain::{
     error::Result,
     identity::{InvitationDraft, InvitationStart, begin_invitation, end_invitation, jobs::SendInvitation},
     ids::InvitationId,
+    notifications::content::{InvitationContext, invitation_email},
 };
 use permanence_queue::Failure;
 
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
-    notifications::message::{InvitationContext, invitation_email},
     perform::{Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
@@ -108,9 +108,10 @@ async fn send(
         subject: content.subject,
         text: content.text,
         html: Some(content.html),
-        message_id: messaging.smtp.message_id(id.0),
+        calendar: None,
+        message_id: messaging.mail.message_id(id.0),
         date: now,
         headers: Vec::new(),
     };
-    messaging.smtp.send(&email).await
+    messaging.mail.send(&email).await
 }

@@ -1,4 +1,5 @@
-//! What patients are told: the words, and the sending of them.
+//! The sending of what patients are told.
 
-pub mod message;
-mod send_reminder;
+mod ask_deliveries;
+mod reconcile_messages;
+mod send_message;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what failed by panicking")]
 
+mod brevo;
+mod failover;
 mod ovh;
 mod scripted;
 mod smtp;

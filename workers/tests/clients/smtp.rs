@@ -1,6 +1,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use mail_parser::{MessageParser, MimeHeaders};
+use permanence_domain::notifications::content::Language;
+use permanence_domain::notifications::content::calendar::{CalendarFacts, Method, calendar};
 use permanence_workers::clients::smtp::{Email, Smtp, SmtpTimeouts};
 use permanence_workers::clients::{Receipt, SendError};
 
@@ -15,6 +18,7 @@ fn email() -> Email {
         subject: "Rappel".to_owned(),
         text: "Bonjour\n.un point\n".to_owned(),
         html: None,
+        calendar: None,
         message_id: "<0190@permanence.example>".to_owned(),
         date: "2026-03-02T13:30:00Z".parse().unwrap(),
         headers: Vec::new(),
@@ -228,4 +232,65 @@ async fn an_address_that_is_none_is_refused_before_any_connection() {
     let email = Email { to: "lea".to_owned(), ..email() };
     let outcome = smtp("", nobody().await, "").send(&email).await;
     assert_eq!(outcome, permanent("invalid_address"));
+}
+
+#[tokio::test]
+async fn an_appointment_is_shown_by_the_mail_program_and_goes_as_a_file() {
+    let facts = CalendarFacts {
+        appointment: "01a1fd1a-f487-7a1e-bc82-a9271c090277".parse().unwrap(),
+        sequence: 1,
+        written_at: "2026-03-02T13:30:00Z".parse().unwrap(),
+        starts_at: "2026-03-03T13:30:00Z".parse().unwrap(),
+        ends_at: "2026-03-03T14:00:00Z".parse().unwrap(),
+        practice_name: "Cabinet du Château".to_owned(),
+        practice_address: Some("12 rue de la Paix, 75002 Paris".to_owned()),
+        organizer: "no-reply@permanence.example".to_owned(),
+        attendee: "lea@example.org".to_owned(),
+        language: Language::Fr,
+    };
+    let server =
+        Scripted::start(vec![up_to_mail(vec![say("250 queued"), Expect("QUIT"), say("221 bye")])]).await;
+    let entry = calendar(Method::Cancel, &facts);
+    let email = Email { html: Some("<p>Bonjour</p>".to_owned()), calendar: Some(entry.clone()), ..email() };
+    let email = email.with_unsubscribe("https://rdv.permanence.example/u/7Gk2");
+    smtp("", server.address, "").send(&email).await.unwrap();
+    let heard = server.heard().await;
+    let wire = &heard[4];
+    assert!(wire.is_ascii(), "{wire}");
+    for expected in [
+        "Content-Type: multipart/mixed;",
+        "Content-Type: multipart/alternative;",
+        "Content-Type: text/calendar; method=CANCEL; charset=utf-8\r\n",
+        "Content-Disposition: attachment; filename=\"invite.ics\"\r\n",
+        "Content-Type: application/ics\r\n",
+        "List-Unsubscribe: <https://rdv.permanence.example/u/7Gk2>\r\n",
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+    ] {
+        assert_eq!(wire.matches(expected).count(), 1, "{expected} in {wire}");
+    }
+    // Another program reads the parts in this order, and the entry as it was written.
+    let read = MessageParser::new().parse(wire.as_bytes()).unwrap();
+    let kinds: Vec<String> = read
+        .parts
+        .iter()
+        .filter_map(|part| part.content_type())
+        .map(|kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "multipart/mixed",
+            "multipart/alternative",
+            "text/plain",
+            "text/html",
+            "text/calendar",
+            "application/ics"
+        ]
+    );
+    let of = |kind: &str| {
+        let place = kinds.iter().position(|found| found == kind).unwrap();
+        String::from_utf8(read.parts[place].contents().to_vec()).unwrap()
+    };
+    assert_eq!(of("text/calendar"), entry.ics);
+    assert_eq!(of("application/ics"), entry.ics);
 }

@@ -7,15 +7,19 @@ use uuid::Uuid;
 
 use super::scripted::{Scripted, answer, header, nobody};
 
-fn provider(address: SocketAddr, sender: TwilioSender) -> SmsProvider {
-    let settings = TwilioSettings {
+fn settings(address: SocketAddr, sender: TwilioSender) -> TwilioSettings {
+    TwilioSettings {
         endpoint: format!("http://{address}"),
         account_sid: "AC123".to_owned(),
         auth_token: "token".to_owned(),
         sender,
+        status_callback: None,
         timeouts: HttpTimeouts::default(),
-    };
-    SmsProvider::Twilio(Twilio::new(settings).unwrap())
+    }
+}
+
+fn provider(address: SocketAddr, sender: TwilioSender) -> SmsProvider {
+    SmsProvider::Twilio(Twilio::new(settings(address, sender)).unwrap())
 }
 
 fn message() -> TextMessage<'static> {
@@ -53,6 +57,17 @@ async fn a_created_message_gives_its_sid() {
     let words = "To=%2B33612345678&Body=Rendez-vous+%C3%A0+14h+%26+15h&ValidityPeriod=36000";
     assert_eq!(body(&heard[0]), format!("{words}&From=%2B33700000000"));
     assert_eq!(body(&heard[1]), format!("{words}&MessagingServiceSid=MG7"));
+}
+
+#[tokio::test]
+async fn reports_are_asked_for_where_they_can_arrive() {
+    let server = Scripted::start(vec![answer("201 Created", "", r#"{"sid":"SM42"}"#)]).await;
+    let callback = "https://app.example.fr/api/v1/webhooks/twilio".to_owned();
+    let settings = TwilioSettings { status_callback: Some(callback), ..settings(server.address, from()) };
+    SmsProvider::Twilio(Twilio::new(settings).unwrap()).send(&message()).await.unwrap();
+    let heard = server.heard().await;
+    let asked = "&StatusCallback=https%3A%2F%2Fapp.example.fr%2Fapi%2Fv1%2Fwebhooks%2Ftwilio";
+    assert!(heard[0].ends_with(asked), "{}", heard[0]);
 }
 
 #[tokio::test]

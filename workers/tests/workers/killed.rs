@@ -7,7 +7,10 @@ use std::{
 };
 
 use chrono_tz::Tz;
-use permanence_domain::clock::{Clock, SimulatedClock, SystemClock};
+use permanence_domain::{
+    clock::{Clock, SimulatedClock, SystemClock},
+    notifications::MessageStatus,
+};
 use permanence_embedded::{mail::MailFault, sms::SmsFault};
 use permanence_workers::config::SmsConfig;
 
@@ -16,7 +19,7 @@ use crate::support::{REFRESH_KEY, World, by_email, soon};
 /// Starts the pool's real binary.
 fn start(world: &World) -> Child {
     let messaging = world.messaging();
-    let SmsConfig::Ovh(ovh) = messaging.sms else { panic!("the harness sends by OVH") };
+    let SmsConfig::Ovh(ovh) = messaging.sms[0].provider.clone() else { panic!("the harness sends by OVH") };
     Command::new(env!("CARGO_BIN_EXE_reminders"))
         .env_clear()
         .env("DATABASE_URL", world.database.login_url())
@@ -38,6 +41,7 @@ fn start(world: &World) -> Child {
 async fn killed_between_intent_and_receipt(by_mail: bool) {
     let clock = Arc::new(SystemClock);
     let world = World::with_clock(Arc::new(SimulatedClock::at(clock.now())), clock.clone(), Tz::UTC).await;
+    world.be_awake().await;
     if by_mail {
         world.reach(&by_email()).await;
         world.mail.faults().always(MailFault::HangAfterData);
@@ -47,20 +51,26 @@ async fn killed_between_intent_and_receipt(by_mail: bool) {
     let mut worker = start(&world);
     let soon_after = (clock.now() + chrono::Duration::hours(5)).format("%Y-%m-%dT%H:%M:00").to_string();
     let id = world.book(&soon_after).await;
-    soon("the provider has it", world.outbox.wait_for(|messages| messages.len() == 1)).await;
+    soon("the provider has it", world.outbox.wait_for(|_| world.reminded() == 1)).await;
     worker.kill().expect("killed");
     worker.wait().expect("gone");
-    assert_eq!(world.log(id).await[0].status, "sending", "the intent stands, no receipt");
+    assert_eq!(
+        world.log(id).await[0].message.status,
+        MessageStatus::Sending,
+        "the intent stands, no receipt"
+    );
 
     // The provider is well again, and another process takes over what the dead one held.
     world.mail.faults().clear();
     world.sms.faults().clear();
     let mut rescuer = start(&world);
-    let parked = world.until(id, "uncertain").await;
-    assert_eq!(parked.events.last().expect("an event").code.as_deref(), Some("worker_lost"));
+    // The provider of SMS is asked and knows; a mail server cannot be asked, so a person decides.
+    let known = world.until(id, if by_mail { MessageStatus::Uncertain } else { MessageStatus::Sent }).await;
+    let lost = known.events.iter().find(|event| event.event == "uncertain").expect("an event");
+    assert_eq!(lost.code.as_deref(), Some("worker_lost"));
     rescuer.kill().expect("killed");
     rescuer.wait().expect("gone");
-    assert_eq!(world.outbox.messages().len(), 1, "no second message");
+    assert_eq!(world.reminded(), 1, "no second message");
 }
 
 #[tokio::test]
@@ -77,10 +87,11 @@ async fn a_killed_worker_sends_no_second_mail() {
 async fn a_worker_told_to_end_ends_by_itself() {
     let clock = Arc::new(SystemClock);
     let world = World::with_clock(Arc::new(SimulatedClock::at(clock.now())), clock.clone(), Tz::UTC).await;
+    world.be_awake().await;
     let mut worker = start(&world);
     let soon_after = (clock.now() + chrono::Duration::hours(5)).format("%Y-%m-%dT%H:%M:00").to_string();
     let id = world.book(&soon_after).await;
-    world.until(id, "sent").await;
+    world.until(id, MessageStatus::Sent).await;
     Command::new("kill").arg(worker.id().to_string()).status().expect("kill runs");
     let ended = async {
         loop {

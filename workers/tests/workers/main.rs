@@ -2,9 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod deliveries;
 mod invitations;
 mod killed;
 mod metrics;
 mod reminders;
 mod schedule;
 mod support;
+mod year;

@@ -27,7 +27,7 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
     world.clock.advance(Duration::from_secs(30));
     count(&world.db).await.unwrap();
     let before = handle.render();
-    let kind = r#"queue="reminders",kind="notifications.send_reminder""#;
+    let kind = r#"queue="reminders",kind="notifications.send_message""#;
     for (series, expected) in [
         (format!("permanence_queue_enqueued_total{{{kind}}}"), 2.0),
         (r#"permanence_queue_depth{queue="reminders",state="available"}"#.to_owned(), 1.0),

@@ -12,16 +12,22 @@ use permanence_domain::{
     identity::{NewTenant, Role, TokenHashes, create_tenant},
     ids::{AppointmentId, PatientId, PractitionerId, TenantId},
     migrate::MIGRATOR,
-    notifications::{ReminderLog, reminders_of},
+    notifications::{MessageLog, MessageStatus, Purpose, messages_of_appointment},
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
     scheduling::{self, NewAppointment},
+    tenants,
 };
-use permanence_embedded::{mail::MailServer, outbox::Outbox, sms::SmsServer, testing::TestDatabase};
+use permanence_embedded::{
+    mail::MailServer,
+    outbox::{Mail, Outbox},
+    sms::SmsServer,
+    testing::TestDatabase,
+};
 use permanence_queue::{Listener, Waker, Worker};
 use permanence_workers::{
     clients::{HttpTimeouts, sms::OvhSettings},
-    config::{MessagingConfig, SmsConfig},
+    config::{MailConfig, MessagingConfig, Rated, SmsConfig},
     process::job_connections,
     registry::Registry,
     services::{Messaging, Services},
@@ -61,7 +67,8 @@ impl World {
     pub(crate) async fn with_clock(simulated: Arc<SimulatedClock>, clock: SharedClock, zone: Tz) -> Self {
         let database = TestDatabase::create(&MIGRATOR).await;
         let db = Db::new(database.login_options(), 8, clock, Waker::start(database.login_options()));
-        let outbox = Outbox::in_memory();
+        let told = simulated.clone();
+        let outbox = Outbox::with_clock(None, move || told.now()).expect("an outbox");
         let mail = MailServer::start(LOCAL, outbox.clone()).await.expect("a mail server");
         let sms = SmsServer::start(LOCAL, outbox.clone()).await.expect("an SMS server");
         let mut tx = db.system(Actor::JOB).await.expect("a transaction");
@@ -94,6 +101,22 @@ impl World {
         self.db.tenant(self.tenant, Actor::JOB).await.expect("a transaction")
     }
 
+    /// Makes this hour one in which messages may leave, whatever the real clock shows.
+    pub(crate) async fn be_awake(&self) {
+        let mut tx = self.begin().await;
+        let current = tenants::current_settings(&mut tx).await.expect("settings");
+        let mut document = serde_json::to_value(&current.settings).expect("settings");
+        let hour = |ahead| {
+            let time = self.db.clock().now().with_timezone(&current.settings.zone())
+                + chrono::Duration::hours(ahead);
+            time.format("%H:00").to_string()
+        };
+        document["quiet_hours"] = serde_json::json!({ "from": hour(12), "to": hour(13) });
+        let awake = serde_json::from_value(document).expect("settings");
+        tenants::update_settings(&mut tx, current.version, &awake).await.expect("set");
+        tx.commit().await.expect("committed");
+    }
+
     /// Makes the patient reachable in another way.
     pub(crate) async fn reach(&self, patient: &NewPatient) {
         let mut tx = self.begin().await;
@@ -123,24 +146,39 @@ impl World {
         id
     }
 
-    pub(crate) async fn log(&self, id: AppointmentId) -> Vec<ReminderLog> {
+    /// The reminders of an appointment, the newest first.
+    pub(crate) async fn log(&self, id: AppointmentId) -> Vec<MessageLog> {
+        let mut log = self.messages(id).await;
+        log.retain(|log| log.message.purpose == Purpose::Reminder);
+        log
+    }
+
+    /// All that was and is to be said about an appointment.
+    pub(crate) async fn messages(&self, id: AppointmentId) -> Vec<MessageLog> {
         let mut tx = self.begin().await;
-        reminders_of(&mut tx, id).await.expect("reminders")
+        messages_of_appointment(&mut tx, id).await.expect("messages")
+    }
+
+    /// How many reminders were handed to a provider.
+    pub(crate) fn reminded(&self) -> usize {
+        let texts = self.outbox.texts().into_iter().filter(|text| text.body.starts_with("Rappel")).count();
+        let reminds = |mail: &Mail| mail.subject().is_some_and(|subject| subject.starts_with("Rappel"));
+        texts + self.outbox.mails().iter().filter(|mail| reminds(mail)).count()
     }
 
     /// Waits until the newest reminder of an appointment has this status.
-    pub(crate) async fn until(&self, id: AppointmentId, status: &str) -> ReminderLog {
+    pub(crate) async fn until(&self, id: AppointmentId, status: MessageStatus) -> MessageLog {
         let condition = async {
             loop {
                 let mut log = self.log(id).await;
-                if log.first().is_some_and(|reminder| reminder.status == status) {
+                if log.first().is_some_and(|log| log.message.status == status) {
                     return log.remove(0);
                 }
                 // The database tells of no change: ask again shortly.
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        soon(status, condition).await
+        soon(&format!("{status:?}"), condition).await
     }
 
     /// Waits until no job is waiting to run now, running, or about to be tried again within the simulated minute.
@@ -180,18 +218,19 @@ impl World {
 
     pub(crate) fn messaging(&self) -> MessagingConfig {
         let credentials = self.sms.credentials();
+        let ovh = OvhSettings {
+            endpoint: self.sms.ovh_url(),
+            application_key: credentials.ovh_application_key.clone(),
+            application_secret: credentials.ovh_application_secret.clone(),
+            consumer_key: credentials.ovh_consumer_key.clone(),
+            service: credentials.ovh_service.clone(),
+            sender: Some("Permanence".to_owned()),
+            timeouts: HttpTimeouts { connect: Duration::from_secs(5), total: Duration::from_secs(2) },
+        };
         MessagingConfig {
-            smtp_url: Secret::new(self.mail.url()),
+            mail: vec![Rated { provider: MailConfig::Smtp(Secret::new(self.mail.url())), rate: None }],
             mail_from: "rappels@permanence.example".to_owned(),
-            sms: SmsConfig::Ovh(OvhSettings {
-                endpoint: self.sms.ovh_url(),
-                application_key: credentials.ovh_application_key.clone(),
-                application_secret: credentials.ovh_application_secret.clone(),
-                consumer_key: credentials.ovh_consumer_key.clone(),
-                service: credentials.ovh_service.clone(),
-                sender: Some("Permanence".to_owned()),
-                timeouts: HttpTimeouts { connect: Duration::from_secs(5), total: Duration::from_secs(2) },
-            }),
+            sms: vec![Rated { provider: SmsConfig::Ovh(ovh), rate: None }],
             public_url: "https://app.example.fr".parse().expect("a URL"),
             hashes: TokenHashes::new(Secret::new(REFRESH_KEY)),
         }
@@ -222,6 +261,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// Dies where it stands, as a process that is killed.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        // It ends by being aborted.
+        drop(self.task.await);
+    }
+
     pub(crate) async fn drain(self) {
         self.shutdown.cancel();
         soon("drained", self.task).await.expect("the pool did not panic");
@@ -246,6 +292,10 @@ pub(crate) fn by_sms() -> NewPatient {
 
 pub(crate) fn by_email() -> NewPatient {
     NewPatient { consents: Consents { reminder_sms: false, reminder_email: true }, ..patient() }
+}
+
+pub(crate) fn by_both() -> NewPatient {
+    NewPatient { consents: Consents { reminder_sms: true, reminder_email: true }, ..patient() }
 }
 
 pub(crate) fn by_nothing() -> NewPatient {

@@ -117,6 +117,8 @@ pub enum Provider {
     Ovh,
     /// Twilio.
     Twilio,
+    /// Brevo.
+    Brevo,
 }
 
 /// A caught text message, one per recipient.

@@ -1,12 +1,13 @@
-//! An SMS server that speaks as `OVHcloud` and as Twilio do, and keeps the texts in the outbox.
+//! A server that speaks as `OVHcloud`, Twilio and Brevo do (Brevo's mail too), and keeps the messages in the outbox.
 //! It never sends anything, and refuses a caller whose credentials or signature are wrong.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use hyper::body::Incoming;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
@@ -16,8 +17,13 @@ use crate::faults::Faults;
 use crate::listener::Listener;
 use crate::outbox::Outbox;
 
+mod brevo;
+mod callback;
 mod ovh;
 mod twilio;
+
+use callback::Callbacks;
+pub use callback::{BrevoWebhook, ReportFault};
 
 /// What an SMS server can be made to do wrong, at each sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +38,7 @@ pub enum SmsFault {
     /// 400: the request makes no sense to the provider.
     BadRequest,
     /// The number does not exist, said in each provider's way: `OVHcloud` answers 200 and lists it under
-    /// `invalidReceivers`, Twilio answers 400 with code 21211.
+    /// `invalidReceivers`, Twilio answers 400 with code 21211, Brevo answers 400 `invalid_parameter`.
     InvalidNumber,
     /// 401: the credentials no longer serve.
     Unauthorized,
@@ -40,6 +46,11 @@ pub enum SmsFault {
     DropAfterAccept,
     /// Keeps the text, then never answers.
     HangAfterAccept,
+    /// Keeps the text, then answers after this many milliseconds.
+    Late {
+        /// The milliseconds to take.
+        millis: u64,
+    },
 }
 
 /// What the callers must know.
@@ -57,6 +68,8 @@ pub struct SmsCredentials {
     pub twilio_account_sid: String,
     /// Twilio: its token.
     pub twilio_auth_token: String,
+    /// Brevo: the account's key.
+    pub brevo_api_key: String,
 }
 
 impl Default for SmsCredentials {
@@ -68,6 +81,7 @@ impl Default for SmsCredentials {
             ovh_service: "sms-pe12345-1".into(),
             twilio_account_sid: "AC00000000000000000000000000000000".into(),
             twilio_auth_token: "embedded-auth-token".into(),
+            brevo_api_key: "xkeysib-embedded".into(),
         }
     }
 }
@@ -78,6 +92,7 @@ pub struct SmsServer {
     listener: Listener,
     faults: Faults<SmsFault>,
     credentials: SmsCredentials,
+    callbacks: Callbacks,
     /// Ends the answers that a fault holds back.
     hanging: DropGuard,
 }
@@ -96,14 +111,20 @@ impl SmsServer {
     ) -> Result<Self, Error> {
         let faults = Faults::default();
         let hanging = CancellationToken::new();
-        let desk =
-            Desk { outbox, credentials: credentials.clone(), faults: faults.clone(), stop: hanging.clone() };
+        let callbacks = Callbacks::new(hanging.clone());
+        let desk = Desk {
+            outbox,
+            credentials: credentials.clone(),
+            faults: faults.clone(),
+            callbacks: callbacks.clone(),
+            stop: hanging.clone(),
+        };
         let service = hyper::service::service_fn({
             let router = router(desk);
             move |request: Request<Incoming>| answer(router.clone(), request)
         });
         let listener = crate::http::start(addr, service).await?;
-        Ok(Self { listener, faults, credentials, hanging: hanging.drop_guard() })
+        Ok(Self { listener, faults, credentials, callbacks, hanging: hanging.drop_guard() })
     }
 
     /// Returns the base address, which takes the place of `https://eu.api.ovh.com`.
@@ -116,6 +137,29 @@ impl SmsServer {
     #[must_use]
     pub fn twilio_url(&self) -> String {
         format!("http://{}", self.addr())
+    }
+
+    /// Returns the base address, which takes the place of `https://api.brevo.com`.
+    #[must_use]
+    pub fn brevo_url(&self) -> String {
+        format!("http://{}", self.addr())
+    }
+
+    /// Tells where Brevo reports what becomes of messages; Twilio is told with each message.
+    pub fn call_back(&self, webhook: BrevoWebhook) {
+        self.callbacks.set_brevo(webhook);
+    }
+
+    /// Returns the handle that sets what is reported of messages, by calls and to those who ask.
+    #[must_use]
+    pub fn reports(&self) -> Faults<ReportFault> {
+        self.callbacks.faults.clone()
+    }
+
+    /// Returns the statuses that the reports were answered with so far.
+    #[must_use]
+    pub fn report_answers(&self) -> Vec<u16> {
+        self.callbacks.answers()
     }
 
     /// Returns what the callers must know.
@@ -149,14 +193,26 @@ struct Desk {
     outbox: Outbox,
     credentials: SmsCredentials,
     faults: Faults<SmsFault>,
+    callbacks: Callbacks,
     stop: CancellationToken,
 }
 
 impl Desk {
-    /// Holds the answer back until the client gives up or the server stops.
-    async fn hang(&self) -> Response {
-        self.stop.cancelled().await;
-        Unanswered.into_response()
+    /// Gives the answer to a message that was taken, as the fault wants it.
+    async fn end(&self, fault: Option<SmsFault>, answer: Response) -> Response {
+        match fault {
+            Some(SmsFault::DropAfterAccept) => return Unanswered.into_response(),
+            Some(SmsFault::HangAfterAccept) => {
+                // Until the client gives up or the server stops.
+                self.stop.cancelled().await;
+                return Unanswered.into_response();
+            }
+            Some(SmsFault::Late { millis }) => {
+                self.stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(millis))).await;
+            }
+            _ => {}
+        }
+        answer
     }
 }
 
@@ -172,6 +228,10 @@ fn router(desk: Desk) -> Router {
             get(twilio::list_messages).post(twilio::create_message),
         )
         .route("/2010-04-01/Accounts/{account}/Messages/{sid}", get(twilio::read_message))
+        .route("/v3/transactionalSMS/send", post(brevo::send_text))
+        .route("/v3/transactionalSMS/statistics/events", get(brevo::list_text_events))
+        .route("/v3/smtp/email", post(brevo::send_mail))
+        .route("/v3/smtp/statistics/events", get(brevo::list_mail_events))
         .with_state(desk)
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
-use super::{Desk, SmsFault, Unanswered, idempotency_key, is_number};
+use super::{Desk, ReportFault, SmsFault, idempotency_key, is_number};
 use crate::outbox::{NewText, Provider, Text};
 
 /// The sender of texts that can be answered.
@@ -78,6 +78,12 @@ pub(super) async fn read_outgoing(
 ) -> Result<Response, Refusal> {
     call.check(&desk, Some(&service))?;
     let text = sent(&desk).into_iter().find(|text| text.id == id).ok_or(Refusal::NOT_FOUND)?;
+    let receipt = match desk.callbacks.faults.take(|_| true) {
+        Some(ReportFault::Undelivered) => 2,
+        Some(ReportFault::Never) => 0,
+        // Delivered to the handset.
+        _ => 1,
+    };
     Ok(Json(json!({
         "id": text.id,
         "creationDatetime": text.received_at.to_rfc3339(),
@@ -88,9 +94,8 @@ pub(super) async fn read_outgoing(
         "tag": text.key.unwrap_or_default(),
         "numberOfSms": 1,
         "credits": 1,
-        // Delivered to the handset.
-        "deliveryReceipt": 1,
-        "ptt": 1,
+        "deliveryReceipt": receipt,
+        "ptt": if receipt == 2 { 1003 } else { 0 },
         "differedDelivery": 0,
         "tariffCode": "",
     }))
@@ -193,17 +198,13 @@ pub(super) async fn create_job(
         })?;
         ids.push(kept.id);
     }
-    match fault {
-        Some(SmsFault::DropAfterAccept) => Ok(Unanswered.into_response()),
-        Some(SmsFault::HangAfterAccept) => Ok(desk.hang().await),
-        _ => Ok(Json(json!({
-            "ids": ids,
-            "validReceivers": valid,
-            "invalidReceivers": invalid,
-            "totalCreditsRemoved": valid.len(),
-        }))
-        .into_response()),
-    }
+    let report = json!({
+        "ids": ids,
+        "validReceivers": valid,
+        "invalidReceivers": invalid,
+        "totalCreditsRemoved": valid.len(),
+    });
+    Ok(desk.end(fault, Json(report).into_response()).await)
 }
 
 /// Answers in the place of a sending; `None` for the faults that come after it.
@@ -216,7 +217,7 @@ fn refuse(fault: SmsFault) -> Option<Response> {
         }
         SmsFault::BadRequest => Refusal::invalid("[message] is not acceptable"),
         SmsFault::Unauthorized => Refusal::NOT_LOGGED_IN,
-        SmsFault::InvalidNumber | SmsFault::DropAfterAccept | SmsFault::HangAfterAccept => return None,
+        _ => return None,
     };
     Some(refusal.into_response())
 }

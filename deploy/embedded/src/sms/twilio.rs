@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
-use super::{Desk, SmsFault, Unanswered, idempotency_key, is_number};
+use super::{Desk, SmsFault, idempotency_key, is_number};
 use crate::outbox::{NewText, Provider, Text};
 
 /// The longest body, as Twilio counts it.
@@ -26,6 +26,7 @@ struct NewMessage {
     from: Option<String>,
     messaging_service_sid: Option<String>,
     body: Option<String>,
+    status_callback: Option<String>,
 }
 
 /// The narrowing of a list of messages.
@@ -69,16 +70,17 @@ pub(super) async fn create_message(
         return Err(Refusal::bad(21211, &format!("The 'To' number {to} is not a valid phone number.")));
     }
     let key = idempotency_key(&headers);
+    let new_callback = new.status_callback;
     let new = NewText { provider: Provider::Twilio, to, sender, body: words, key };
     let text = desk.outbox.keep_text(new).map_err(|error| {
         tracing::error!(%error, "cannot keep a text");
         Refusal::internal()
     })?;
-    match fault {
-        Some(SmsFault::DropAfterAccept) => Ok(Unanswered.into_response()),
-        Some(SmsFault::HangAfterAccept) => Ok(desk.hang().await),
-        _ => Ok((StatusCode::CREATED, Json(resource(&account, &text, "queued"))).into_response()),
+    if let Some(url) = new_callback {
+        desk.callbacks.twilio(&desk.credentials.twilio_auth_token, &url, &sid(&text), &text.to);
     }
+    let created = (StatusCode::CREATED, Json(resource(&account, &text, "queued"))).into_response();
+    Ok(desk.end(fault, created).await)
 }
 
 /// Lists the sent texts, newest first, as Twilio does.
@@ -166,7 +168,7 @@ fn refuse(fault: SmsFault) -> Option<Response> {
         }
         SmsFault::BadRequest => Refusal::bad(20001, "Invalid parameter"),
         SmsFault::Unauthorized => Refusal::unauthorized(),
-        SmsFault::InvalidNumber | SmsFault::DropAfterAccept | SmsFault::HangAfterAccept => return None,
+        _ => return None,
     };
     Some(refusal.into_response())
 }

@@ -67,7 +67,7 @@ pub(crate) struct Filter {
     /// Jobs of one queue
     #[arg(long)]
     queue: Option<String>,
-    /// Jobs of one kind, such as `notifications.send_reminder`
+    /// Jobs of one kind, such as `notifications.send_message`
     #[arg(long)]
     kind: Option<String>,
     /// Jobs of one tenant

@@ -25,5 +25,5 @@ pub use session::{
     Authorized, PARALLEL_TABS, Refresh, RefreshRequest, Renewal, SignedIn, Tenancy, authorize, close_reused,
     logout, open_session, refresh,
 };
-pub use tenant::{NewTenant, add_member, create_tenant, find_tenant};
+pub use tenant::{NewTenant, add_member, create_tenant, find_tenant, practices};
 pub use token::{Claims, Permission, Permissions, TokenHashes, Tokens};

@@ -55,6 +55,13 @@ pub async fn create_tenant(tx: &mut SystemTx, new: &NewTenant) -> Result<TenantI
     Ok(id)
 }
 
+/// Every practice, the oldest first: for what goes through all of them.
+pub async fn practices(tx: &mut SystemTx) -> Result<Vec<TenantId>> {
+    Ok(sqlx::query_scalar!(r#"SELECT id AS "id: TenantId" FROM tenants WHERE kind = 'practice' ORDER BY id"#)
+        .fetch_all(tx.conn())
+        .await?)
+}
+
 /// The tenant of this name, the oldest if there are several.
 pub async fn find_tenant(tx: &mut SystemTx, name: &str) -> Result<Option<TenantId>> {
     Ok(sqlx::query_scalar!(

@@ -1,118 +1,114 @@
-//! Reading what was sent, when, by whom, and how it went.
+//! Reading what was sent, when, by whom, and whether it arrived.
 
 use chrono::{DateTime, Utc};
 use deserr::Deserr;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Channel;
+use super::{Channel, Purpose};
 use crate::{
     db::TenantTx,
     error::{Invalid, Result},
-    ids::{AppointmentId, ReminderId},
+    ids::{AppointmentId, MessageId, PatientId},
     page::{Count, Page, PageQuery},
-    scheduling,
+    patients, scheduling,
 };
 
-/// A reminder with all that happened to it.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ReminderLog {
-    /// Identifier.
-    pub id: ReminderId,
-    /// How it was planned to travel.
-    pub channel: Channel,
-    /// When it is or was due.
-    pub due_at: DateTime<Utc>,
-    /// `planned`, `sending`, `sent`, `failed`, `uncertain` (it may have left: a person decides), `cancelled` or
-    /// `expired`.
-    pub status: String,
-    /// Everything that happened, in order.
-    pub events: Vec<ReminderEvent>,
-}
-
-/// One thing that happened to a reminder.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ReminderEvent {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// `planned`, `intent`, `sent`, `retry`, `failed`, `uncertain`, `cancelled` or `expired`.
-    pub event: String,
-    /// The reason or the provider's code.
-    pub code: Option<String>,
-    /// Who carried it.
-    pub provider: Option<String>,
-    /// The provider's name for the message.
-    pub message_id: Option<String>,
-}
-
-/// The reminders of an appointment, the newest first.
-pub async fn reminders_of(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Vec<ReminderLog>> {
-    scheduling::get(tx, appointment).await?;
-    let tenant = tx.tenant();
-    let rows = sqlx::query!(
-        r#"SELECT r.id AS "id: ReminderId", r.channel AS "channel: Channel", r.due_at, r.status,
-                  e.at, e.event, e.code, e.provider, e.message_id
-           FROM reminders r JOIN reminder_events e ON e.tenant_id = r.tenant_id AND e.reminder_id = r.id
-           WHERE r.tenant_id = $1 AND r.appointment_id = $2
-           ORDER BY r.appointment_sequence DESC, r.job_id DESC, r.id, e.id"#,
-        tenant.0,
-        appointment.0,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let mut logs: Vec<ReminderLog> = Vec::new();
-    for row in rows {
-        let event = ReminderEvent {
-            at: row.at,
-            event: row.event,
-            code: row.code,
-            provider: row.provider,
-            message_id: row.message_id,
-        };
-        match logs.last_mut() {
-            Some(log) if log.id == row.id => log.events.push(event),
-            _ => logs.push(ReminderLog {
-                id: row.id,
-                channel: row.channel,
-                due_at: row.due_at,
-                status: row.status,
-                events: vec![event],
-            }),
-        }
-    }
-    Ok(logs)
-}
-
-/// How a reminder stands.
+/// How a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr, Serialize, sqlx::Type, ToSchema)]
 #[deserr(rename_all = lowercase)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum ReminderStatus {
+pub enum MessageStatus {
     /// It waits for its time.
     Planned,
     /// It is being handed over.
     Sending,
     /// The provider took it.
     Sent,
+    /// The provider says that it arrived.
+    Delivered,
+    /// The provider took it, and says that it did not arrive.
+    Undelivered,
     /// The provider refused it for good.
     Failed,
     /// It may have left: a person decides.
     Uncertain,
-    /// The appointment was moved or cancelled first.
+    /// The appointment was moved or cancelled first, or the patient is not to be written to.
     Cancelled,
     /// It could not leave in useful time.
     Expired,
 }
 
-/// Which reminders of the practice.
+/// A message with all that happened to it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageLog {
+    /// What it is.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub message: MessageSummary,
+    /// Everything that happened, in order.
+    pub events: Vec<MessageEvent>,
+}
+
+/// One thing that happened to a message.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MessageEvent {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `planned`, `intent`, `sent`, `delivered`, `undelivered`, `retry`, `quiet` (put off by quiet hours), `failed`,
+    /// `uncertain`, `cancelled`, `expired` or `resolved` (by a person).
+    pub event: String,
+    /// The reason or the provider's code.
+    pub code: Option<String>,
+    /// Who carried it.
+    pub provider: Option<String>,
+    /// The provider's name for the message.
+    pub provider_message_id: Option<String>,
+}
+
+/// A message in a list; its log is with the appointment and with the patient.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MessageSummary {
+    /// Identifier.
+    pub id: MessageId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The appointment that it is about.
+    pub appointment_id: AppointmentId,
+    /// Who is told.
+    pub patient_id: PatientId,
+    /// Their name.
+    pub patient_name: String,
+    /// When the appointment begins.
+    pub starts_at: DateTime<Utc>,
+    /// The lead time that a reminder serves, minutes.
+    pub lead_minutes: Option<i32>,
+    /// How it travels.
+    pub channel: Channel,
+    /// When it is or was due.
+    pub due_at: DateTime<Utc>,
+    /// When a provider took it.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// How it stands.
+    pub status: MessageStatus,
+    /// The reason or the provider's code of the last thing that happened.
+    pub code: Option<String>,
+    /// The message that did not arrive and that this one stands in for.
+    pub stands_in_for: Option<MessageId>,
+}
+
+/// Which messages of the practice.
 #[derive(Debug, Deserr, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[deserr(error = Invalid, deny_unknown_fields)]
-pub struct ReminderQuery {
+pub struct MessageQuery {
     /// Only those that stand so, such as `uncertain` for those that wait for a person.
     #[deserr(default)]
-    pub status: Option<ReminderStatus>,
+    pub status: Option<MessageStatus>,
+    /// Only those for this purpose.
+    #[deserr(default)]
+    pub purpose: Option<Purpose>,
     /// Number of the page, from 1.
     #[deserr(default)]
     #[param(value_type = Option<u32>, minimum = 1, example = 1)]
@@ -123,56 +119,120 @@ pub struct ReminderQuery {
     pub limit: Count<50, 100>,
 }
 
-/// A reminder in a list; its log is with the appointment.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ReminderSummary {
-    /// Identifier.
-    pub id: ReminderId,
-    /// What it announces.
-    pub appointment_id: AppointmentId,
-    /// Whom it reminds.
-    pub patient_name: String,
-    /// When the appointment begins.
-    pub starts_at: DateTime<Utc>,
-    /// How it was planned to travel.
-    pub channel: Channel,
-    /// When it is or was due.
-    pub due_at: DateTime<Utc>,
-    /// How it stands.
-    pub status: ReminderStatus,
-    /// The reason or the provider's code of the last thing that happened.
-    pub code: Option<String>,
+/// Selects messages with what a ledger shows; the text is what follows WHERE.
+macro_rules! select_messages {
+    ($condition:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            MessageSummary,
+            r#"SELECT m.id AS "id: MessageId", m.purpose AS "purpose: Purpose",
+                      m.appointment_id AS "appointment_id: AppointmentId", m.patient_id AS "patient_id: PatientId",
+                      p.first_name || ' ' || p.last_name AS "patient_name!", a.starts_at, m.lead_minutes,
+                      m.channel AS "channel: Channel", m.due_at, m.sent_at, m.status AS "status: MessageStatus",
+                      (SELECT e.code FROM message_events e
+                       WHERE e.tenant_id = m.tenant_id AND e.message_id = m.id ORDER BY e.id DESC LIMIT 1) AS code,
+                      m.stands_in_for AS "stands_in_for: MessageId"
+               FROM messages m
+               JOIN appointments a ON a.tenant_id = m.tenant_id AND a.id = m.appointment_id
+               JOIN patients p ON p.tenant_id = m.tenant_id AND p.id = m.patient_id
+               WHERE "#
+                + $condition,
+            $($argument),*
+        )
+    };
 }
 
-/// The practice's reminders, the latest due first: the sight in which uncertain and failed ones are.
-pub async fn list_reminders(tx: &mut TenantTx, query: &ReminderQuery) -> Result<Page<ReminderSummary>> {
-    let page = PageQuery { page: query.page, limit: query.limit };
+/// The messages about an appointment, those of its last move first.
+pub async fn messages_of_appointment(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+) -> Result<Vec<MessageLog>> {
+    scheduling::get(tx, appointment).await?;
+    let messages = select_messages!(
+        "m.tenant_id = $1 AND m.appointment_id = $2 ORDER BY m.appointment_sequence DESC, m.job_id DESC, m.id",
+        tx.tenant().0,
+        appointment.0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    with_events(tx, messages).await
+}
+
+/// What a patient was told and is to be told, the latest due first.
+pub async fn messages_of_patient(
+    tx: &mut TenantTx,
+    patient: PatientId,
+    page: PageQuery,
+) -> Result<Page<MessageLog>> {
+    patients::get(tx, patient).await?;
     let tenant = tx.tenant();
     let total = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM reminders WHERE tenant_id = $1 AND ($2::text IS NULL OR status = $2)"#,
+        r#"SELECT count(*) AS "n!" FROM messages WHERE tenant_id = $1 AND patient_id = $2"#,
         tenant.0,
-        query.status as Option<ReminderStatus>,
+        patient.0,
     )
     .fetch_one(tx.conn())
     .await?;
-    let items = sqlx::query_as!(
-        ReminderSummary,
-        r#"SELECT r.id AS "id: ReminderId", r.appointment_id AS "appointment_id: AppointmentId",
-                  p.first_name || ' ' || p.last_name AS "patient_name!", a.starts_at, r.channel AS "channel: Channel",
-                  r.due_at, r.status AS "status: ReminderStatus",
-                  (SELECT e.code FROM reminder_events e
-                   WHERE e.tenant_id = r.tenant_id AND e.reminder_id = r.id ORDER BY e.id DESC LIMIT 1) AS code
-           FROM reminders r
-           JOIN appointments a ON a.tenant_id = r.tenant_id AND a.id = r.appointment_id
-           JOIN patients p ON p.tenant_id = a.tenant_id AND p.id = a.patient_id
-           WHERE r.tenant_id = $1 AND ($2::text IS NULL OR r.status = $2)
-           ORDER BY r.due_at DESC, r.id LIMIT $3 OFFSET $4"#,
+    let messages = select_messages!(
+        "m.tenant_id = $1 AND m.patient_id = $2 ORDER BY m.due_at DESC, m.id LIMIT $3 OFFSET $4",
         tenant.0,
-        query.status as Option<ReminderStatus>,
+        patient.0,
+        page.limit(),
+        page.offset(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(Page::new(with_events(tx, messages).await?, page, total))
+}
+
+/// The practice's messages, the latest due first: the sight in which uncertain and undelivered ones are.
+pub async fn list_messages(tx: &mut TenantTx, query: &MessageQuery) -> Result<Page<MessageSummary>> {
+    let page = PageQuery { page: query.page, limit: query.limit };
+    let tenant = tx.tenant();
+    let total = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM messages
+           WHERE tenant_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR purpose = $3)"#,
+        tenant.0,
+        query.status as Option<MessageStatus>,
+        query.purpose as Option<Purpose>,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let items = select_messages!(
+        "m.tenant_id = $1 AND ($2::text IS NULL OR m.status = $2) AND ($3::text IS NULL OR m.purpose = $3)
+         ORDER BY m.due_at DESC, m.id LIMIT $4 OFFSET $5",
+        tenant.0,
+        query.status as Option<MessageStatus>,
+        query.purpose as Option<Purpose>,
         page.limit(),
         page.offset(),
     )
     .fetch_all(tx.conn())
     .await?;
     Ok(Page::new(items, page, total))
+}
+
+async fn with_events(tx: &mut TenantTx, messages: Vec<MessageSummary>) -> Result<Vec<MessageLog>> {
+    let ids: Vec<_> = messages.iter().map(|message| message.id.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT message_id AS "message: MessageId", at, event, code, provider, provider_message_id
+           FROM message_events WHERE tenant_id = $1 AND message_id = ANY ($2) ORDER BY id"#,
+        tx.tenant().0,
+        &ids,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut logs: Vec<MessageLog> =
+        messages.into_iter().map(|message| MessageLog { message, events: Vec::new() }).collect();
+    for row in rows {
+        if let Some(log) = logs.iter_mut().find(|log| log.message.id == row.message) {
+            log.events.push(MessageEvent {
+                at: row.at,
+                event: row.event,
+                code: row.code,
+                provider: row.provider,
+                provider_message_id: row.provider_message_id,
+            });
+        }
+    }
+    Ok(logs)
 }

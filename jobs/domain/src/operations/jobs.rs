@@ -70,7 +70,7 @@ pub struct JobState {
     pub id: i64,
     /// The pool's queue.
     pub queue: String,
-    /// What it does, such as `notifications.send_reminder`.
+    /// What it does, such as `notifications.send_message`.
     pub kind: String,
     /// How it stands.
     #[schema(value_type = JobStatus)]

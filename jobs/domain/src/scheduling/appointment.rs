@@ -6,15 +6,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{availability, slot::Slot};
+use super::{availability, parties::lock_parties, slot::Slot};
 use crate::{
     audit,
     db::TenantTx,
-    error::{Error, Invalid, Problem, Problems, Result},
+    error::{Error, Invalid, Result},
     field::Moment,
     identity::Role,
     ids::{AppointmentId, PatientId, PractitionerId, RoomId},
-    notifications, tenants,
+    notifications::{self, Occasion, Subject},
+    tenants,
 };
 
 /// An appointment to book, or what a booked one is to become.
@@ -166,58 +167,13 @@ fn refused(error: sqlx::Error) -> Error {
     }
 }
 
-/// Locks patient, practitioner and room in this order: bookings of one of them take turns. The exclusion constraints
-/// would refuse a clash all the same, but two that insert at once would wait for each other until the deadlock timer.
-async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Result<()> {
-    let tenant = tx.tenant().0;
-    let patient = sqlx::query_scalar!(
-        "SELECT id FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
-        tenant,
-        new.patient_id.0
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    let practitioner = sqlx::query_scalar!(
-        "SELECT id FROM practitioners WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
-        tenant,
-        new.practitioner_id.0
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    let mut problems = Problems::default();
-    if patient.is_none() {
-        problems.push(
-            Problem::new("patient_id", "unknown_patient", "a patient of the practice").read(new.patient_id),
-        );
-    }
-    if practitioner.is_none() {
-        let expected = "a practitioner of the practice";
-        problems.push(
-            Problem::new("practitioner_id", "unknown_practitioner", expected).read(new.practitioner_id),
-        );
-    }
-    if let Some(room) = new.room_id {
-        let found = sqlx::query_scalar!(
-            "SELECT id FROM rooms WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
-            tenant,
-            room.0
-        )
-        .fetch_optional(tx.conn())
-        .await?;
-        if found.is_none() {
-            problems.push(Problem::new("room_id", "unknown_room", "a room of the practice").read(room));
-        }
-    }
-    problems.finish()
-}
-
-/// Books an appointment and plans its reminder.
+/// Books an appointment and plans its messages.
 pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result<Appointment> {
     availability::may_override(role, new.outside_availability)?;
     let settings = tenants::settings(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     let slot = Slot::of(new, settings.zone(), now)?;
-    lock_parties(tx, new).await?;
+    let contact = lock_parties(tx, new).await?;
     availability::require(tx, &settings, new, slot.interval(), None).await?;
     let id = AppointmentId::new(now);
     sqlx::query!(
@@ -238,7 +194,9 @@ pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result
     .execute(tx.conn())
     .await
     .map_err(refused)?;
-    notifications::plan_reminder(tx, id).await?;
+    let subject =
+        Subject { appointment: id, sequence: 0, starts_at: slot.starts_at, patient: new.patient_id, contact };
+    notifications::announce(tx, &settings, &subject, Occasion::Booked).await?;
     audit::record(tx, "appointment.book", "appointment", id.0).await?;
     get(tx, id).await
 }
@@ -258,13 +216,14 @@ struct Present {
     ends_at: DateTime<Utc>,
     status: AppointmentStatus,
     version: i32,
+    sequence: i32,
 }
 
 async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
     sqlx::query_as!(
         Present,
         r#"SELECT patient_id AS "patient_id: PatientId", practitioner_id AS "practitioner_id: PractitionerId", starts_at,
-                  ends_at, status AS "status: AppointmentStatus", version
+                  ends_at, status AS "status: AppointmentStatus", version, sequence
            FROM appointments WHERE tenant_id = $1 AND id = $2 FOR UPDATE"#,
         tx.tenant().0,
         id.0,
@@ -274,7 +233,7 @@ async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
     .ok_or(Error::NotFound("appointment"))
 }
 
-/// Moves or otherwise changes an appointment. Another begin or patient voids the reminder and plans a new one.
+/// Moves or otherwise changes an appointment. Another begin or patient voids its messages and plans new ones.
 pub async fn reschedule(
     tx: &mut TenantTx,
     role: Role,
@@ -288,7 +247,7 @@ pub async fn reschedule(
     get(tx, id).await?;
     let slot = Slot::of(new, settings.zone(), now)?;
     // People and room before the appointment, as wherever several rows are locked: no two wait for each other.
-    lock_parties(tx, new).await?;
+    let contact = lock_parties(tx, new).await?;
     let present = lock(tx, id).await?;
     if present.version != version {
         return Err(Error::Changed("appointment"));
@@ -325,21 +284,30 @@ pub async fn reschedule(
     .await
     .map_err(refused)?;
     if moved {
-        notifications::cancel_reminders(tx, id, "rescheduled").await?;
-        notifications::plan_reminder(tx, id).await?;
+        notifications::withdraw(tx, id, "rescheduled").await?;
+        let subject = Subject {
+            appointment: id,
+            sequence: present.sequence + 1,
+            starts_at: slot.starts_at,
+            patient: new.patient_id,
+            contact,
+        };
+        notifications::announce(tx, &settings, &subject, Occasion::Booked).await?;
     }
     audit::record(tx, "appointment.reschedule", "appointment", id.0).await?;
     get(tx, id).await
 }
 
-/// Cancels an appointment and its reminder; cancelling twice is the same as once.
+/// Cancels an appointment and what was to be said about it, and tells the patient; cancelling twice is the same as once.
 pub async fn cancel(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
     let now = tx.now();
-    if lock(tx, id).await?.status == AppointmentStatus::Cancelled {
+    let present = lock(tx, id).await?;
+    if present.status == AppointmentStatus::Cancelled {
         return Ok(());
     }
     sqlx::query!(
-        "UPDATE appointments SET status = 'cancelled', cancelled_at = $3, updated_at = $3, version = version + 1
+        "UPDATE appointments
+         SET status = 'cancelled', cancelled_at = $3, updated_at = $3, version = version + 1, sequence = sequence + 1
          WHERE tenant_id = $1 AND id = $2",
         tx.tenant().0,
         id.0,
@@ -347,7 +315,16 @@ pub async fn cancel(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
     )
     .execute(tx.conn())
     .await?;
-    notifications::cancel_reminders(tx, id, "cancelled").await?;
+    notifications::withdraw(tx, id, "cancelled").await?;
+    let subject = Subject {
+        appointment: id,
+        sequence: present.sequence + 1,
+        starts_at: present.starts_at,
+        patient: present.patient_id,
+        contact: notifications::contact(tx, present.patient_id).await?,
+    };
+    let settings = tenants::settings(tx).await?;
+    notifications::announce(tx, &settings, &subject, Occasion::Cancelled).await?;
     audit::record(tx, "appointment.cancel", "appointment", id.0).await
 }
 

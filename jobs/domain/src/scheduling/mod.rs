@@ -4,6 +4,7 @@
 mod agenda;
 mod appointment;
 mod availability;
+mod parties;
 mod room;
 mod slot;
 mod zone;
@@ -19,5 +20,5 @@ pub use availability::{
     get_entry, replace_availability, update_entry,
 };
 pub use room::{NewRoom, Room, add_room, delete_room, get_room, list_rooms, update_room};
-pub(crate) use zone::practice_zone;
 pub use zone::{day_bounds, resolve};
+pub(crate) use zone::{first_instant, practice_zone};

@@ -45,7 +45,7 @@ pub fn resolve(moment: Moment, zone: Tz, field: &str) -> Result<DateTime<Utc>, P
 }
 
 /// The first instant of a civil time, or of what follows it where the clocks skip it.
-fn first_instant(civil: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+pub(crate) fn first_instant(civil: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     match zone.from_local_datetime(&civil) {
         LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.with_timezone(&Utc),
         // Skipped: by the offset in force before the change this is the instant of the change or just after it.

@@ -111,6 +111,11 @@ impl QuietHours {
     /// Longest, minutes: four hours a day are left.
     const LONGEST: i16 = 20 * 60;
 
+    /// Quiet hours between two times of the day.
+    pub fn of(from: TimeOfDay, to: TimeOfDay) -> Self {
+        Self { from, to }
+    }
+
     /// Begin, by the practice's clocks.
     pub fn from(self) -> TimeOfDay {
         self.from

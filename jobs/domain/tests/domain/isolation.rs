@@ -5,10 +5,14 @@ use std::sync::Arc;
 use permanence_domain::{
     clock::SimulatedClock,
     db::{Actor, Db, TenantTx},
-    field::{Day, Label, Language, Moment, PersonName, Phone},
+    field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone},
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
-    ids::{PractitionerId, TenantId},
+    ids::{PatientId, PractitionerId, TenantId, UserId},
     migrate::MIGRATOR,
+    notifications::{
+        Channel, Purpose, Unreachable, note_unreachable,
+        templates::{self, NewTemplate, TemplateKey},
+    },
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
     scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
@@ -55,6 +59,7 @@ async fn two() -> Two {
         let tenant = create_tenant(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();
         fill(&db, tenant, name).await;
+        choose_words(&db, tenant).await;
         tenants.push(tenant);
     }
     Two { database, db, own: tenants[0], other: tenants[1] }
@@ -63,8 +68,8 @@ async fn two() -> Two {
 async fn fill(db: &Db, tenant: TenantId, name: &str) {
     let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
     let member = NewMember {
-        email: permanence_domain::field::EmailAddress::parse(&format!("admin@{name}.example")).unwrap(),
-        full_name: permanence_domain::field::FullName::parse("Dominique Admin").unwrap(),
+        email: EmailAddress::parse(&format!("admin@{name}.example")).unwrap(),
+        full_name: FullName::parse("Dominique Admin").unwrap(),
         role: Role::Admin,
     };
     let user = invite(&mut tx, &member).await.unwrap().id;
@@ -96,6 +101,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     };
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
+    lose(&mut tx, booking.patient_id).await;
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",
@@ -106,6 +112,11 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     .await
     .unwrap();
     tx.commit().await.unwrap();
+    sign_in(db, tenant, user).await;
+}
+
+/// A session and its token.
+async fn sign_in(db: &Db, tenant: TenantId, user: UserId) {
     let mut tx = db.system(Actor::JOB).await.unwrap();
     sqlx::query(
         "WITH s AS (INSERT INTO sessions (tenant_id, id, user_id, created_at, last_used_at, expires_at)
@@ -121,6 +132,12 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     tx.commit().await.unwrap();
 }
 
+/// The patient has a number that leads nowhere.
+async fn lose(tx: &mut TenantTx, patient: PatientId) {
+    let (number, reason) = ("+33600000099", Unreachable::Invalid);
+    note_unreachable(tx, patient, Channel::Sms, number, reason).await.unwrap();
+}
+
 /// The practitioner is away for a day.
 async fn away(tx: &mut TenantTx, practitioner_id: PractitionerId) {
     let date = Some(Day::parse("2027-01-15").unwrap());
@@ -128,6 +145,14 @@ async fn away(tx: &mut TenantTx, practitioner_id: PractitionerId) {
         NewException { kind: ExceptionKind::Closed, date, starts_at: None, ends_at: None, reason: None };
     let entry = NewEntry { practitioner_id, rule: None, exception: Some(exception) };
     scheduling::add_entry(tx, Role::Admin, &entry).await.unwrap();
+}
+
+async fn choose_words(db: &Db, tenant: TenantId) {
+    let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
+    let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
+    let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
+    templates::put(&mut tx, key, 0, &words).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 /// Every table of ours, partitions left to their parents.

@@ -43,7 +43,8 @@ async fn take_turns(
 ) -> Result<Vec<Row>, Error> {
     // `lane` steps through the distinct pairs of rate key and tenant along the claim's index, so a million jobs of
     // one tenant cost no more than ten. `turn` is how many jobs the tenant would run then; `rate_turn` how many
-    // tokens its key would have spent. A tenant's own order is by priority.
+    // tokens its key would have spent. A tenant's own order is by
+    // priority, then by due time.
     let rows = sqlx::query_as!(
         Row,
         r#"WITH RECURSIVE moment AS MATERIALIZED (SELECT COALESCE($2, clock_timestamp()) AS now),
@@ -69,29 +70,31 @@ async fn take_turns(
                FROM queue.jobs WHERE queue = $1 AND state = 'running' AND state <> 'available' GROUP BY 1
            ),
            candidate AS (
-               SELECT job.id, job.priority, lane.rate_key, rate.tokens, COALESCE(running.jobs, 0)
-                      + row_number() OVER (PARTITION BY lane.tenant ORDER BY job.priority, job.id) AS turn
+               SELECT job.id, job.priority, job.run_at, lane.rate_key, rate.tokens, COALESCE(running.jobs, 0)
+                      + row_number() OVER (PARTITION BY lane.tenant
+                                             ORDER BY job.priority, job.run_at, job.id) AS turn
                FROM lane
                LEFT JOIN rate ON rate.key = lane.rate_key
                LEFT JOIN running ON running.tenant = lane.tenant
                CROSS JOIN LATERAL (
-                   SELECT j.id, j.priority FROM queue.jobs AS j
+                   SELECT j.id, j.priority, j.run_at FROM queue.jobs AS j
                    WHERE j.queue = $1 AND j.state = 'available' AND COALESCE(j.rate_key, '') = lane.rate_key
                      AND COALESCE(j.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid) = lane.tenant
                    ORDER BY COALESCE(j.rate_key, ''),
-                            COALESCE(j.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), j.priority, j.id
+                            COALESCE(j.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid),
+                            j.priority, j.run_at, j.id
                    LIMIT least($5::bigint, floor(COALESCE(rate.tokens, $5))::bigint)) AS job
            ),
            allowed AS (
-               SELECT c.*, row_number() OVER (PARTITION BY rate_key ORDER BY turn, priority, id) AS rate_turn
+               SELECT c.*, row_number() OVER (PARTITION BY rate_key ORDER BY turn, priority, run_at, id) AS rate_turn
                FROM candidate AS c, queue.queues AS q
                WHERE q.name = $1 AND c.turn <= COALESCE(q.max_running_per_tenant, c.turn)
            ),
            chosen AS MATERIALIZED (
-               SELECT id, row_number() OVER (ORDER BY turn, priority, id) AS place
+               SELECT id, row_number() OVER (ORDER BY turn, priority, run_at, id) AS place
                FROM allowed
                WHERE rate_turn <= COALESCE(tokens, rate_turn)
-               ORDER BY turn, priority, id
+               ORDER BY turn, priority, run_at, id
                LIMIT (SELECT greatest(0, least($5, max_running - (SELECT COALESCE(sum(jobs), 0) FROM running)))::bigint
                       FROM queue.queues WHERE name = $1)
            ),

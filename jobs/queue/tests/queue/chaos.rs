@@ -153,7 +153,9 @@ async fn act(server: &OwnServer, workers: &mut [Child], number: usize, random: &
             signal("STOP", victim);
             restart_dead(server, workers, random);
             tokio::time::sleep(Duration::from_millis(1500)).await;
-            workers.iter().for_each(|worker| signal("CONT", worker.id()));
+            for worker in workers.iter() {
+                signal("CONT", worker.id());
+            }
         }
         _ => signal("KILL", victim),
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use permanence_queue::{
-    Claimed, Error, Limits, NewJob, Outcome,
+    Claimed, Error, Job, Limits, NewJob, Outcome,
     clock::{Clock, SimulatedClock, SystemClock},
     enqueue, enqueue_all, set_limits, set_rate, use_lanes,
 };
@@ -160,4 +160,26 @@ async fn a_queue_gets_its_lanes_while_workers_run() {
     db.wait_for_state(after, "completed").await;
     worker.stop().await;
     assert_eq!(watch.lock().unwrap().order.len(), 2);
+}
+
+#[tokio::test]
+async fn in_a_lane_what_was_due_first_runs_first() {
+    let db = database().await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    use_lanes(&mut conn, Count::QUEUE).await.unwrap();
+    let clock = SimulatedClock::at(SystemClock.now());
+    let due = |n: i64, minutes: u64| job(n, 1).run_at(clock.now() + Duration::from_mins(minutes));
+    let jobs = vec![due(3, 3), due(1, 1), due(4, 4), due(2, 2), due(0, 9).priority(-1)];
+    enqueue_all(&mut conn, &clock, jobs).await.unwrap();
+    clock.advance(Duration::from_mins(10));
+    let order: Arc<Mutex<Vec<i64>>> = Arc::default();
+    let seen = Arc::clone(&order);
+    let worker = db.worker().concurrency(1).clock(Arc::new(clock));
+    let worker = Running::start(worker, move |job: Claimed, _: CancellationToken| {
+        seen.lock().unwrap().push(job.decode::<Count>().unwrap().n);
+        async { Outcome::Done(None) }
+    });
+    eventually("all ran", async || order.lock().unwrap().len() == 5).await;
+    worker.stop().await;
+    assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
 }

@@ -79,9 +79,12 @@ async fn a_drained_worker_finishes_what_runs_and_hands_back_the_rest() {
     let (hangs, waits) = (db.enqueue(1).await, db.enqueue(2).await);
     let stopping = CancellationToken::new();
     let stopped = stopping.clone();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&begun);
     let worker = Running::start(
-        db.worker().concurrency(2).prefetch(5).grace(Duration::from_millis(300)),
+        db.worker().concurrency(2).prefetch(5).grace(Duration::from_secs(1)),
         move |job: Claimed, _: CancellationToken| {
+            counted.fetch_add(1, Ordering::SeqCst);
             let stopped = stopped.clone();
             async move {
                 stopped.cancelled().await;
@@ -94,6 +97,8 @@ async fn a_drained_worker_finishes_what_runs_and_hands_back_the_rest() {
         },
     );
     db.wait_for_state(waits, "running").await;
+    // Claimed is not yet begun, and what has not begun goes back.
+    eventually("the slots are full", async || begun.load(Ordering::SeqCst) == 2).await;
     worker.shut_down();
     stopping.cancel();
     worker.stop().await;

@@ -1,7 +1,9 @@
 //! Text messages over HTTP: one message, one provider, one request.
-//! Choosing among providers, and repeating, is the job's work.
+//! Choosing among providers is the route's work, repeating the job's.
 
+mod brevo;
 mod ovh;
+mod route;
 mod twilio;
 
 use std::fmt;
@@ -11,7 +13,9 @@ use uuid::Uuid;
 
 use super::{Receipt, SendError};
 
+pub use brevo::BrevoSms;
 pub use ovh::{Now, Ovh, OvhSettings};
+pub use route::SmsRoute;
 pub use twilio::{Twilio, TwilioSender, TwilioSettings};
 
 /// A text message to hand to a provider.
@@ -19,7 +23,7 @@ pub use twilio::{Twilio, TwilioSender, TwilioSettings};
 pub struct TextMessage<'a> {
     /// The number, in E.164 (`+33612345678`).
     pub to: &'a str,
-    /// The words; [`super::gsm7`] measures them.
+    /// The words; [`gsm7`](permanence_domain::notifications::content::gsm7) measures them.
     pub body: &'a str,
     /// What makes this message one and the same however often it is handed over.
     pub key: Uuid,
@@ -41,6 +45,8 @@ pub enum SmsProvider {
     Ovh(Ovh),
     /// Twilio Programmable Messaging.
     Twilio(Twilio),
+    /// Brevo.
+    Brevo(BrevoSms),
 }
 
 impl SmsProvider {
@@ -50,6 +56,7 @@ impl SmsProvider {
         match self {
             Self::Ovh(_) => ovh::NAME,
             Self::Twilio(_) => twilio::NAME,
+            Self::Brevo(_) => super::brevo::NAME,
         }
     }
 
@@ -61,6 +68,7 @@ impl SmsProvider {
         match self {
             Self::Ovh(ovh) => ovh.send(message).await,
             Self::Twilio(twilio) => twilio.send(message).await,
+            Self::Brevo(brevo) => brevo.send(message).await,
         }
     }
 }

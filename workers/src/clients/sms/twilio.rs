@@ -3,11 +3,15 @@
 
 use std::fmt;
 
+use chrono::{DateTime, TimeDelta};
+use permanence_domain::notifications::receipts;
 use reqwest::Client;
 use serde::Deserialize;
+use url::Url;
 
 use super::{TextMessage, path_segment};
 use crate::clients::http::{self, Answer, HttpTimeouts};
+use crate::clients::lookup::{Lookup, Sought};
 use crate::clients::{Receipt, SendError};
 
 pub(super) const NAME: &str = "twilio";
@@ -32,6 +36,8 @@ pub struct TwilioSettings {
     pub auth_token: String,
     /// What messages are sent from.
     pub sender: TwilioSender,
+    /// Where the provider reports what becomes of a message, if anywhere.
+    pub status_callback: Option<String>,
     /// How long to wait.
     pub timeouts: HttpTimeouts,
 }
@@ -72,6 +78,23 @@ struct Created {
 }
 
 #[derive(Deserialize)]
+struct Page {
+    messages: Vec<Message>,
+    next_page_uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    sid: String,
+    body: String,
+    direction: String,
+    /// As in mails (RFC 2822).
+    date_created: String,
+    status: String,
+    error_code: Option<u32>,
+}
+
+#[derive(Deserialize)]
 struct Refusal {
     code: u32,
 }
@@ -85,6 +108,21 @@ impl Twilio {
         Ok(Self { settings, url, client })
     }
 
+    /// Looks for a message to the same number with the same words, since the provider keeps no key of ours.
+    pub(in crate::clients) async fn look_up(&self, sought: &Sought<'_>) -> Result<Lookup, SendError> {
+        let TwilioSettings { account_sid, auth_token, sender, .. } = &self.settings;
+        let mut url = Url::parse(&self.url).map_err(|_| SendError::permanent("request_not_built"))?;
+        url.query_pairs_mut().append_pair("To", sought.to).append_pair("PageSize", "50");
+        let request = self.client.get(url).basic_auth(account_sid, Some(auth_token));
+        let answer = http::exchange(request).await?;
+        if !answer.status.is_success() {
+            return Err(refused(&answer));
+        }
+        let page: Page = serde_json::from_slice(&answer.body)
+            .map_err(|_| SendError::temporary("twilio_unreadable_answer"))?;
+        Ok(among(&page, sought, matches!(sender, TwilioSender::MessagingService(_))))
+    }
+
     pub(super) async fn send(&self, message: &TextMessage<'_>) -> Result<Receipt, SendError> {
         let TwilioSettings { account_sid, auth_token, sender, .. } = &self.settings;
         let sender = match sender {
@@ -92,7 +130,9 @@ impl Twilio {
             TwilioSender::MessagingService(sid) => ("MessagingServiceSid", sid.as_str()),
         };
         let validity = message.valid_for.as_secs().clamp(1, 36_000).to_string();
-        let form = [("To", message.to), ("Body", message.body), ("ValidityPeriod", &validity), sender];
+        let mut form =
+            vec![("To", message.to), ("Body", message.body), ("ValidityPeriod", validity.as_str()), sender];
+        form.extend(self.settings.status_callback.as_deref().map(|url| ("StatusCallback", url)));
         let request = self.client.post(&self.url).basic_auth(account_sid, Some(auth_token)).form(&form);
         let answer = http::exchange(request).await?;
         if !answer.status.is_success() {
@@ -101,6 +141,34 @@ impl Twilio {
         let created: Created = serde_json::from_slice(&answer.body)
             .map_err(|_| SendError::uncertain("twilio_unreadable_answer"))?;
         Ok(Receipt { provider: NAME, message_id: created.sid })
+    }
+}
+
+/// The provider's clock and ours may differ by this much.
+const CLOCKS: TimeDelta = TimeDelta::minutes(1);
+
+/// Finds a message on the page of the latest ones to its number. A messaging service may write other letters (its smart
+/// encoding), so that another message of that time says nothing.
+fn among(page: &Page, sought: &Sought<'_>, may_differ: bool) -> Lookup {
+    let since = sought.since - CLOCKS;
+    let created = |message: &Message| {
+        DateTime::parse_from_rfc2822(&message.date_created).map_or(since, |at| at.to_utc())
+    };
+    let is_whole =
+        page.next_page_uri.is_none() || page.messages.iter().any(|message| created(message) < since);
+    let ours = |message: &&Message| message.direction.starts_with("outbound") && created(message) >= since;
+    let mut later = page.messages.iter().filter(ours).peekable();
+    let any = later.peek().is_some();
+    match later.find(|message| message.body == sought.body) {
+        Some(message) => Lookup::Found {
+            receipt: Receipt { provider: NAME, message_id: message.sid.clone() },
+            status: receipts::twilio::status(
+                &message.status,
+                message.error_code.map(|code| code.to_string()).as_deref(),
+            ),
+        },
+        None if !is_whole || may_differ && any => Lookup::NEVER,
+        None => Lookup::NotFound,
     }
 }
 

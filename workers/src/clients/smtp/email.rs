@@ -5,8 +5,11 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use lettre::Message;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use permanence_domain::field::Label;
+use permanence_domain::notifications::content::calendar::Calendar;
+use permanence_domain::tenants::Settings;
 
 use crate::clients::SendError;
 
@@ -25,12 +28,39 @@ pub struct Email {
     pub text: String,
     /// The same words as HTML.
     pub html: Option<String>,
+    /// An entry for the reader's calendar.
+    pub calendar: Option<Calendar>,
     /// What makes this mail one and the same however often it is handed over (see [`super::Smtp::message_id`]).
     pub message_id: String,
     /// When it was written.
     pub date: DateTime<Utc>,
     /// Further headers (`Reply-To`, `List-Unsubscribe`…), as names and values.
     pub headers: Vec<(String, String)>,
+}
+
+impl Email {
+    /// Sends the mail in a practice's name: that of its settings or else its own, with its address for answers.
+    #[must_use]
+    pub fn in_name_of(mut self, practice: &str, settings: &Settings) -> Self {
+        let chosen = settings.email_sender_name.as_ref().map(Label::as_str);
+        self.from_name = Some(chosen.unwrap_or(practice).to_owned());
+        if let Some(address) = &settings.reply_to {
+            self.headers.push(("Reply-To".to_owned(), address.as_str().to_owned()));
+        }
+        self
+    }
+
+    /// Tells mail programs where the reader stops such mails, with one click (RFC 8058) where the address is encrypted.
+    /// The mail server's signature (DKIM) must cover both headers.
+    #[must_use]
+    pub fn with_unsubscribe(mut self, url: &str) -> Self {
+        self.headers.push(("List-Unsubscribe".to_owned(), format!("<{url}>")));
+        if url.starts_with("https://") {
+            let post = "List-Unsubscribe=One-Click".to_owned();
+            self.headers.push(("List-Unsubscribe-Post".to_owned(), post));
+        }
+        self
+    }
 }
 
 /// Shows the identifier alone: the address and the words are a person's.
@@ -58,15 +88,36 @@ pub(super) fn format(email: &Email, from: &Mailbox) -> Result<Message, SendError
     for (name, value) in &email.headers {
         builder = builder.raw_header(header(name, &one_line(value))?);
     }
-    let message = match &email.html {
-        Some(html) => builder.multipart(MultiPart::alternative_plain_html(email.text.clone(), html.clone())),
-        None => builder.singlepart(SinglePart::plain(email.text.clone())),
+    let message = match (&email.html, &email.calendar) {
+        (None, None) => builder.singlepart(SinglePart::plain(email.text.clone())),
+        (_, None) => builder.multipart(words(email)),
+        (_, Some(calendar)) => builder.multipart(with_calendar(email, calendar)?),
     };
     message.map_err(|_| SendError::permanent("message_not_built"))
 }
 
+/// The words, in every form there is of them.
+fn words(email: &Email) -> MultiPart {
+    let plain = MultiPart::alternative().singlepart(SinglePart::plain(email.text.clone()));
+    match &email.html {
+        Some(html) => plain.singlepart(SinglePart::html(html.clone())),
+        None => plain,
+    }
+}
+
+/// The words with the entry beside them, for programs that show it (RFC 6047), and as a file, for those that do not.
+fn with_calendar(email: &Email, calendar: &Calendar) -> Result<MultiPart, SendError> {
+    let content_type = |text: &str| text.parse().map_err(|_| SendError::permanent("message_not_built"));
+    let method = calendar.method.name();
+    let shown: ContentType = content_type(&format!("text/calendar; method={method}; charset=utf-8"))?;
+    let entry = SinglePart::builder().header(shown).body(calendar.ics.clone());
+    let file = Attachment::new(Calendar::FILE.to_owned())
+        .body(calendar.ics.clone(), content_type("application/ics")?);
+    Ok(MultiPart::mixed().multipart(words(email).singlepart(entry)).singlepart(file))
+}
+
 /// A line end in a header would begin another header.
-fn one_line(text: &str) -> String {
+pub(in crate::clients) fn one_line(text: &str) -> String {
     text.split(char::is_control).collect::<Vec<_>>().join(" ")
 }
 
@@ -94,6 +145,7 @@ mod tests {
             subject: "Rappel : août".to_owned(),
             text: "Bonjour Léa".to_owned(),
             html: Some("<p>Bonjour Léa</p>".to_owned()),
+            calendar: None,
             message_id: "<1@example.org>".to_owned(),
             date: "2026-03-02T13:30:00Z".parse().unwrap(),
             headers: vec![("List-Unsubscribe".to_owned(), "<https://example.org/u>".to_owned())],
@@ -121,6 +173,42 @@ mod tests {
         ] {
             assert!(wire.contains(expected), "{expected} in {wire}");
         }
+    }
+
+    fn settings(of: serde_json::Value) -> Settings {
+        serde_json::from_value(of).unwrap()
+    }
+
+    #[test]
+    fn a_practice_s_name_and_address_for_answers_come_from_its_settings() {
+        let plain = settings(serde_json::json!({ "time_zone": "Europe/Paris" }));
+        let wire = written(&email().in_name_of("Cabinet Martin", &plain)).unwrap();
+        assert!(wire.contains("From: \"Cabinet Martin\" <no-reply@permanence.example>\r\n"), "{wire}");
+        assert!(!wire.contains("Reply-To"), "{wire}");
+        let chosen = settings(serde_json::json!({
+            "time_zone": "Europe/Paris", "email_sender_name": "Accueil", "reply_to": "accueil@martin.example",
+        }));
+        let wire = written(&email().in_name_of("Cabinet Martin", &chosen)).unwrap();
+        assert!(wire.contains("From: Accueil <no-reply@permanence.example>\r\n"), "{wire}");
+        assert!(wire.contains("Reply-To: accueil@martin.example\r\n"), "{wire}");
+    }
+
+    #[test]
+    fn one_click_stops_such_mails_where_the_address_is_encrypted() {
+        let stop = |url: &str| {
+            let wire = written(&Email { headers: Vec::new(), ..email() }.with_unsubscribe(url)).unwrap();
+            let lines = wire.split("\r\n").filter(|line| line.starts_with("List-"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let long = format!("https://rdv.example/u/{}", "7Gk2Qx9bT4mW".repeat(8));
+        assert_eq!(
+            stop(&long),
+            [
+                format!("List-Unsubscribe: <{long}>"),
+                "List-Unsubscribe-Post: List-Unsubscribe=One-Click".to_owned()
+            ]
+        );
+        assert_eq!(stop("http://127.0.0.1:8080/u/1"), ["List-Unsubscribe: <http://127.0.0.1:8080/u/1>"]);
     }
 
     #[test]

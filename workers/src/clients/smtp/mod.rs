@@ -16,6 +16,9 @@ use address::Server;
 use session::Session;
 
 pub use email::Email;
+pub(super) use email::one_line;
+
+pub(super) const NAME: &str = "smtp";
 
 /// How long to wait for each step with a mail server.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +84,11 @@ impl Smtp {
     /// programs show a repeated mail once.
     #[must_use]
     pub fn message_id(&self, key: Uuid) -> String {
-        format!("<{key}@{}>", self.from.email.domain())
+        super::mail::message_id(key, &self.from)
+    }
+
+    pub(super) fn sender_address(&self) -> &str {
+        self.from.email.as_ref()
     }
 
     /// Hands a mail over, once; the receipt's identifier is the mail's own `Message-ID`.
@@ -92,7 +99,7 @@ impl Smtp {
         if is_answered(&sent) {
             session.close().await;
         }
-        sent.map(|()| Receipt { provider: "smtp", message_id: email.message_id.clone() })
+        sent.map(|()| Receipt { provider: NAME, message_id: email.message_id.clone() })
     }
 }
 

@@ -68,7 +68,8 @@ impl Session {
             options.push(MailParameter::SmtpUtfEight);
         }
         let mail = self.connection.command(Mail::new(envelope.from().cloned(), options));
-        within(limit, "mail", mail).await?;
+        // A server that refuses our sender has not judged the message.
+        within(limit, "mail", mail).await.map_err(SendError::of_session)?;
         for recipient in envelope.to() {
             let rcpt = self.connection.command(Rcpt::new(recipient.clone(), Vec::new()));
             within(limit, "rcpt", rcpt).await?;

@@ -1,0 +1,56 @@
+//! The words of the messages: pure functions of what they tell, and of a practice's own words where it has any.
+//! They never tell why somebody comes: no specialty and no reason that they are not given on purpose.
+
+pub mod calendar;
+mod check;
+pub mod dates;
+mod facts;
+mod fill;
+pub mod gsm7;
+mod invitation;
+mod layout;
+mod letter;
+mod password_reset;
+mod render;
+mod standard;
+
+pub use crate::field::Language;
+pub use check::check;
+pub use facts::AppointmentFacts;
+pub use fill::PLACEHOLDERS;
+pub use invitation::{InvitationContext, invitation_email};
+pub use password_reset::{PasswordChanged, PasswordReset, password_changed_email, password_reset_email};
+pub use render::{Content, render};
+pub use standard::{Words, standard};
+
+/// The words that a practice has chosen, with placeholders; the standard words have the same form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Which of the practice's versions it is.
+    pub version: i32,
+    /// The subject, of a mail.
+    pub subject: Option<String>,
+    /// The text.
+    pub body: String,
+    /// Whether letters that GSM-7 lacks are replaced by their closest, so that an SMS costs less.
+    pub transliterate: bool,
+}
+
+/// The words of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailContent {
+    /// The subject.
+    pub subject: String,
+    /// The words as plain text.
+    pub text: String,
+    /// The same words as an HTML document.
+    pub html: String,
+}
+
+/// Names come from forms: a line end in one would break the line that quotes it.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

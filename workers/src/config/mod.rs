@@ -1,0 +1,49 @@
+//! The workers' configuration: each pool reads what its jobs need, and nothing else.
+
+mod messaging;
+mod providers;
+
+use std::net::SocketAddr;
+
+use permanence_domain::config::{ConfigError, DatabaseConfig, Env, parsed};
+
+pub use messaging::{MailConfig, MessagingConfig, Rated, SmsConfig};
+
+/// All that a worker process needs to know.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The database.
+    pub database: DatabaseConfig,
+    /// Jobs performed at once.
+    pub concurrency: usize,
+    /// Where `/metrics` is served, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Mail and SMS, in the pool that sends.
+    pub messaging: Option<MessagingConfig>,
+}
+
+impl WorkerConfig {
+    /// Reads what the pool needs, or tells everything that is wrong.
+    pub fn from_env(mut env: Env, sends: bool) -> Result<Self, ConfigError> {
+        let config = Self::read(&mut env, sends);
+        env.finish(config)
+    }
+
+    fn read(env: &mut Env, sends: bool) -> Option<Self> {
+        let database = DatabaseConfig::read(env);
+        let concurrency = env.or("WORKER_CONCURRENCY", 16, "a whole number from 1 to 1000", |text| {
+            parsed(text).filter(|count| (1..=1_000).contains(count))
+        });
+        let metrics_listen =
+            env.or("METRICS_LISTEN", None, "an address and port such as 127.0.0.1:9100", |text| {
+                parsed(text).map(Some)
+            });
+        let messaging = if sends { MessagingConfig::read(env).map(Some) } else { Some(None) };
+        Some(Self {
+            database: database?,
+            concurrency: concurrency?,
+            metrics_listen: metrics_listen?,
+            messaging: messaging?,
+        })
+    }
+}
