@@ -54,6 +54,8 @@ async fn a_mail_says_when_and_where_and_never_why() {
     world.reach(&by_email()).await;
     let pool = world.work();
     let id = world.book("2027-01-15T14:30:00").await;
+    // The confirmation of the booking has left.
+    world.until_idle().await;
     world.clock.set("2027-01-14T13:30:00Z".parse().unwrap());
     let reminder = world.until(id, MessageStatus::Sent).await;
     assert_eq!(world.reminded(), 1);
