@@ -37,7 +37,7 @@ pub(crate) async fn receive(
         let detail = format!("a body of at most {MAX_BODY} bytes is expected");
         ApiError::Http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     })?;
-    let mut reports = match read(&app, provider, &parts.headers, &body) {
+    let reports = match read(&app, provider, &parts.headers, &body) {
         Ok(reports) => reports,
         Err(Refused::NotSetUp) => return Err(unknown_route().await),
         Err(Refused::Stranger) => {
@@ -51,8 +51,6 @@ pub(crate) async fn receive(
             return Err(ApiError::Http(StatusCode::BAD_REQUEST, "malformed_report", detail));
         }
     };
-    // In one order, so that two calls at once do not wait for each other; those of one message keep theirs.
-    reports.sort_by(|one, other| one.message_id.cmp(&other.message_id));
     let actor = Actor { user: None, request: RequestId::of(&parts) };
     let unknown = record(&app, actor, reports).await?;
     if !unknown.is_empty() {

@@ -25,6 +25,21 @@ pub(crate) fn at(location: ValuePointerRef<'_>, problem: Problem) -> Invalid {
     }
 }
 
+/// Reads a type from a JSON string by its own `parse`.
+#[macro_export]
+macro_rules! read_from_text {
+    ($name:ident) => {
+        impl deserr::Deserr<$crate::Invalid> for $name {
+            fn deserialize_from_value<V: deserr::IntoValue>(
+                value: deserr::Value<V>,
+                location: deserr::ValuePointerRef<'_>,
+            ) -> Result<Self, $crate::Invalid> {
+                $crate::field::from_text(value, location, Self::parse)
+            }
+        }
+    };
+}
+
 /// Declares a string newtype with one rule: JSON, SQL and OpenAPI follow from it.
 #[macro_export]
 macro_rules! text_field {
@@ -49,14 +64,7 @@ macro_rules! text_field {
             }
         }
 
-        impl deserr::Deserr<$crate::Invalid> for $name {
-            fn deserialize_from_value<V: deserr::IntoValue>(
-                value: deserr::Value<V>,
-                location: deserr::ValuePointerRef<'_>,
-            ) -> Result<Self, $crate::Invalid> {
-                $crate::field::from_text(value, location, Self::parse)
-            }
-        }
+        $crate::read_from_text!($name);
     };
 }
 
@@ -188,14 +196,7 @@ impl Day {
     }
 }
 
-impl Deserr<Invalid> for Day {
-    fn deserialize_from_value<V: IntoValue>(
-        value: Value<V>,
-        location: ValuePointerRef<'_>,
-    ) -> Result<Self, Invalid> {
-        from_text(value, location, Self::parse)
-    }
-}
+read_from_text!(Day);
 
 /// A moment as a person or a program writes it: with an offset it is exact, without one it is the civil time of the
 /// practice and still needs its zone.
@@ -232,14 +233,7 @@ impl Moment {
     }
 }
 
-impl Deserr<Invalid> for Moment {
-    fn deserialize_from_value<V: IntoValue>(
-        value: Value<V>,
-        location: ValuePointerRef<'_>,
-    ) -> Result<Self, Invalid> {
-        from_text(value, location, Self::parse)
-    }
-}
+read_from_text!(Moment);
 
 /// An instant, written as RFC 3339 with its offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
@@ -256,14 +250,7 @@ impl Instant {
     }
 }
 
-impl Deserr<Invalid> for Instant {
-    fn deserialize_from_value<V: IntoValue>(
-        value: Value<V>,
-        location: ValuePointerRef<'_>,
-    ) -> Result<Self, Invalid> {
-        from_text(value, location, Self::parse)
-    }
-}
+read_from_text!(Instant);
 
 /// A whole number from `MIN` to `MAX`, written in a body; `DEFAULT` where it is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -317,14 +304,7 @@ impl Zone {
     }
 }
 
-impl Deserr<Invalid> for Zone {
-    fn deserialize_from_value<V: IntoValue>(
-        value: Value<V>,
-        location: ValuePointerRef<'_>,
-    ) -> Result<Self, Invalid> {
-        from_text(value, location, Self::parse)
-    }
-}
+read_from_text!(Zone);
 
 /// The language that a person is written to in.
 #[derive(

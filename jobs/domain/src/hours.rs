@@ -4,13 +4,13 @@
 use std::fmt;
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
+use deserr::{Deserr, ValuePointerRef};
 use serde::{Deserialize, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
 use crate::{
     error::{Invalid, Problem, child},
-    field::from_text,
+    read_from_text,
 };
 
 /// Minutes of a day.
@@ -70,14 +70,7 @@ impl fmt::Display for TimeOfDay {
     }
 }
 
-impl Deserr<Invalid> for TimeOfDay {
-    fn deserialize_from_value<V: IntoValue>(
-        value: Value<V>,
-        location: ValuePointerRef<'_>,
-    ) -> Result<Self, Invalid> {
-        from_text(value, location, Self::parse)
-    }
-}
+read_from_text!(TimeOfDay);
 
 impl Serialize for TimeOfDay {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,9 +1,8 @@
 //! A password as a person chooses it.
 
-use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use utoipa::ToSchema;
 
-use crate::{config::Secret, error::Invalid, error::Problem, field::from_text};
+use crate::{config::Secret, error::Problem, read_from_text};
 
 /// A new password: 8 to 128 characters with a lower-case and an upper-case letter, a digit and another character
 /// (requirements ID-3). It is never shown again, not even in the error about it.
@@ -36,14 +35,7 @@ impl Password {
     }
 }
 
-impl Deserr<Invalid> for Password {
-    fn deserialize_from_value<V: IntoValue>(
-        value: Value<V>,
-        location: ValuePointerRef<'_>,
-    ) -> Result<Self, Invalid> {
-        from_text(value, location, Self::parse)
-    }
-}
+read_from_text!(Password);
 
 #[cfg(test)]
 mod tests {

@@ -56,8 +56,8 @@ pub struct MessageLog {
 pub struct MessageEvent {
     /// When.
     pub at: DateTime<Utc>,
-    /// `planned`, `intent`, `sent`, `delivered`, `undelivered`, `retry`, `quiet` (put off by quiet hours), `failed`,
-    /// `uncertain`, `cancelled`, `expired` or `resolved` (by a person).
+    /// `planned`, `intent`, `sent`, `delivered`, `undelivered`, `complained`, `opted_out`, `retry`, `quiet` (put off by
+    /// quiet hours), `failed`, `uncertain`, `cancelled`, `expired` or `resolved` (by a person).
     pub event: String,
     /// The reason or the provider's code.
     pub code: Option<String>,

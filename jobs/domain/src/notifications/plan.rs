@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Channel, Contact, Purpose,
-    due::{self, Clocks},
+    due::{self, Clocks, Due},
     jobs::SendMessage,
 };
 use crate::{
@@ -52,6 +52,18 @@ struct Draft {
     stands_in_for: Option<MessageId>,
 }
 
+impl Draft {
+    fn reminder(channel: Channel, due: Due) -> Self {
+        Self {
+            purpose: Purpose::Reminder,
+            channel,
+            lead_minutes: Some(due.lead_minutes),
+            due_at: due.at,
+            stands_in_for: None,
+        }
+    }
+}
+
 /// What is to be said on an occasion; nothing where the patient cannot be reached or it is too late to be of use.
 fn drafts(settings: &Settings, subject: &Subject, occasion: Occasion, now: DateTime<Utc>) -> Vec<Draft> {
     let clocks = Clocks::of(settings);
@@ -71,13 +83,8 @@ fn drafts(settings: &Settings, subject: &Subject, occasion: Occasion, now: DateT
     let mails = occasion == Occasion::Booked && subject.contact.has(settings, Channel::Email);
     let confirmation = mails.then(|| soon(Purpose::Confirmation, Channel::Email)).flatten();
     let reminders = preferred.into_iter().flat_map(|channel| {
-        due::reminders(settings, subject.starts_at, now).into_iter().map(move |due| Draft {
-            purpose: Purpose::Reminder,
-            channel,
-            lead_minutes: Some(due.lead_minutes),
-            due_at: due.at,
-            stands_in_for: None,
-        })
+        let due = due::reminders(settings, subject.starts_at, now);
+        due.into_iter().map(move |due| Draft::reminder(channel, due))
     });
     confirmation.into_iter().chain(reminders).collect()
 }
@@ -114,16 +121,10 @@ pub(super) async fn remind(
     tx: &mut TenantTx,
     subject: &Subject,
     channel: Channel,
-    reminders: &[due::Due],
+    reminders: &[Due],
 ) -> Result<()> {
-    let draft = |due: &due::Due| Draft {
-        purpose: Purpose::Reminder,
-        channel,
-        lead_minutes: Some(due.lead_minutes),
-        due_at: due.at,
-        stands_in_for: None,
-    };
-    write(tx, subject, &reminders.iter().map(draft).collect::<Vec<_>>()).await
+    let drafts: Vec<Draft> = reminders.iter().map(|due| Draft::reminder(channel, *due)).collect();
+    write(tx, subject, &drafts).await
 }
 
 async fn write(tx: &mut TenantTx, subject: &Subject, drafts: &[Draft]) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     field::Language,
     ids::{AppointmentId, MessageId, PatientId},
-    tenants::Settings,
+    tenants::{self, Settings},
 };
 
 /// What a message says, and to whom.
@@ -33,7 +33,9 @@ pub struct OutgoingMessage {
     pub appointment: AppointmentId,
     /// Counts the moves of the appointment.
     pub sequence: i32,
-    /// Its language.
+    /// Who is told.
+    pub patient: PatientId,
+    /// Their language.
     pub language: Language,
     /// What it tells.
     pub facts: AppointmentFacts,
@@ -103,6 +105,7 @@ struct Present {
     intended_at: Option<DateTime<Utc>>,
     appointment: AppointmentId,
     sequence: i32,
+    patient: PatientId,
     starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
     time_zone: String,
@@ -140,7 +143,8 @@ async fn lock(tx: &mut TenantTx, id: MessageId) -> Result<Option<Present>> {
                   END AS intended_at,
                   a.sequence = m.appointment_sequence
                   AND a.status = CASE m.purpose WHEN 'cancellation' THEN 'cancelled' ELSE 'scheduled' END AS "stands!",
-                  a.id AS "appointment: AppointmentId", a.sequence, a.starts_at, a.ends_at, a.time_zone,
+                  a.id AS "appointment: AppointmentId", a.sequence, m.patient_id AS "patient: PatientId",
+                  a.starts_at, a.ends_at, a.time_zone,
                   c.first_name AS "first_name?", c.language AS "language?: Language", c.phone, c.email,
                   d.first_name || ' ' || d.last_name AS "practitioner_name!", d.specialty,
                   t.name AS practice_name, t.phone AS practice_phone, t.address AS practice_address,
@@ -246,6 +250,7 @@ impl Present {
             due_at: self.due_at,
             appointment: self.appointment,
             sequence: self.sequence,
+            patient: self.patient,
             language,
             facts,
             ends_at: self.ends_at,
@@ -288,22 +293,11 @@ pub async fn end_message(tx: &mut TenantTx, message: &OutgoingMessage, end: Mess
     .await?;
     if let (MessageEnd::Failed { address, .. }, 1) = (end, noted.rows_affected()) {
         if address {
-            let patient = patient_of(tx, message.id).await?;
-            note_unreachable(tx, patient, message.channel, &message.to, Unreachable::Invalid).await?;
+            note_unreachable(tx, message.patient, message.channel, &message.to, Unreachable::Invalid).await?;
         }
         fall_back(tx, message.id).await?;
     }
     Ok(())
-}
-
-async fn patient_of(tx: &mut TenantTx, id: MessageId) -> Result<PatientId> {
-    Ok(sqlx::query_scalar!(
-        r#"SELECT patient_id AS "id: PatientId" FROM messages WHERE tenant_id = $1 AND id = $2"#,
-        tx.tenant().0,
-        id.0,
-    )
-    .fetch_one(tx.conn())
-    .await?)
 }
 
 /// Says by mail what certainly did not arrive by SMS, if the patient agreed to mail and it is still of use.
@@ -311,13 +305,10 @@ pub(super) async fn fall_back(tx: &mut TenantTx, failed: MessageId) -> Result<bo
     let row = sqlx::query!(
         r#"SELECT m.purpose AS "purpose: Purpose", m.channel AS "channel: Channel", m.lead_minutes,
                   m.appointment_id AS "appointment: AppointmentId", m.appointment_sequence AS sequence,
-                  m.patient_id AS "patient: PatientId", a.starts_at, c.phone, c.email,
-                  s.document || jsonb_build_object('time_zone', t.time_zone) AS "settings!: sqlx::types::Json<Settings>"
+                  m.patient_id AS "patient: PatientId", a.starts_at, c.phone, c.email
            FROM messages m
            JOIN appointments a ON a.tenant_id = m.tenant_id AND a.id = m.appointment_id
                 AND a.sequence = m.appointment_sequence
-           JOIN tenants t ON t.id = m.tenant_id
-           JOIN settings s ON s.tenant_id = m.tenant_id
            JOIN contacts c ON c.tenant_id = m.tenant_id AND c.patient_id = m.patient_id
            WHERE m.tenant_id = $1 AND m.id = $2"#,
         tx.tenant().0,
@@ -333,10 +324,11 @@ pub(super) async fn fall_back(tx: &mut TenantTx, failed: MessageId) -> Result<bo
         patient: row.patient,
         contact: Contact { phone: row.phone, email: row.email },
     };
-    if row.channel != Channel::Sms || !subject.contact.has(&row.settings, Channel::Email) {
+    let settings = tenants::settings(tx).await?;
+    if row.channel != Channel::Sms || !subject.contact.has(&settings, Channel::Email) {
         return Ok(false);
     }
-    plan::stand_in(tx, &row.settings, &subject, failed, (row.purpose, row.lead_minutes, Channel::Email)).await
+    plan::stand_in(tx, &settings, &subject, failed, (row.purpose, row.lead_minutes, Channel::Email)).await
 }
 
 /// Notes the intent, and the channel that it goes by after all.

@@ -5,3 +5,4 @@
 mod isolation;
 mod migrations;
 mod trail;
+mod two;

@@ -129,11 +129,7 @@ fn least(channel: Channel, language: Language, facts: &AppointmentFacts) -> Cont
 }
 
 fn note(template: &Template, purpose: Purpose, channel: Channel, language: Language, reason: &'static str) {
-    let channel = match channel {
-        Channel::Sms => "sms",
-        Channel::Email => "email",
-    };
-    let (purpose, language) = (purpose.name(), language.tag());
+    let (purpose, channel, language) = (purpose.name(), channel.name(), language.tag());
     tracing::warn!(
         purpose,
         channel,

@@ -1,0 +1,145 @@
+//! Two practices, each with a row in every tenant table: what isolation is tried on.
+
+use std::sync::Arc;
+
+use permanence_domain::{
+    clock::SimulatedClock,
+    db::{Actor, Db, TenantTx},
+    field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone},
+    identity::{NewMember, NewTenant, Role, create_tenant, invite},
+    ids::{PatientId, PractitionerId, TenantId, UserId},
+    migrate::MIGRATOR,
+    notifications::{
+        Channel, Purpose, Unreachable, note_unreachable,
+        templates::{self, NewTemplate, TemplateKey},
+    },
+    patients::{self, Consents, NewPatient},
+    people::{self, NewPractitioner},
+    scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
+};
+use permanence_embedded::testing::TestDatabase;
+use permanence_queue::Waker;
+use uuid::Uuid;
+
+/// Two practices, apart.
+pub(crate) struct Two {
+    pub(crate) database: TestDatabase,
+    pub(crate) db: Db,
+    pub(crate) own: TenantId,
+    pub(crate) other: TenantId,
+}
+
+/// Two practices, each with a row in every tenant table.
+pub(crate) async fn two() -> Two {
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let clock = Arc::new(SimulatedClock::at("2027-01-04T08:00:00Z".parse().unwrap()));
+    let db = Db::new(database.login_options(), 6, clock, Waker::start(database.login_options()));
+    let mut tenants = Vec::new();
+    for name in ["Lilas", "Port"] {
+        let mut tx = db.system(Actor::JOB).await.unwrap();
+        let new = NewTenant {
+            kind: "practice",
+            name: Label::parse(name).unwrap(),
+            time_zone: chrono_tz::Tz::Europe__Paris,
+            language: Language::Fr,
+            phone: None,
+            address: None,
+        };
+        let tenant = create_tenant(&mut tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        fill(&db, tenant, name).await;
+        choose_words(&db, tenant).await;
+        tenants.push(tenant);
+    }
+    Two { database, db, own: tenants[0], other: tenants[1] }
+}
+
+async fn fill(db: &Db, tenant: TenantId, name: &str) {
+    let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
+    let member = NewMember {
+        email: EmailAddress::parse(&format!("admin@{name}.example")).unwrap(),
+        full_name: FullName::parse("Dominique Admin").unwrap(),
+        role: Role::Admin,
+    };
+    let user = invite(&mut tx, &member).await.unwrap().id;
+    let patient = NewPatient {
+        first_name: PersonName::parse("Hélène").unwrap(),
+        last_name: PersonName::parse("Garcia").unwrap(),
+        birth_date: None,
+        email: None,
+        phone: Some(Phone::parse("06 00 00 00 01").unwrap()),
+        language: Language::Fr,
+        consents: Consents { reminder_sms: true, reminder_email: false },
+    };
+    let practitioner = NewPractitioner {
+        first_name: PersonName::parse("Camille").unwrap(),
+        last_name: PersonName::parse("Roy").unwrap(),
+        specialty: None,
+        rpps_number: None,
+        adeli_number: None,
+        user_id: Some(user),
+    };
+    let room = NewRoom { name: Label::parse("Cabinet 1").unwrap() };
+    let booking = NewAppointment {
+        patient_id: patients::register(&mut tx, &patient).await.unwrap().id,
+        practitioner_id: people::add(&mut tx, &practitioner).await.unwrap().id,
+        room_id: Some(scheduling::add_room(&mut tx, &room).await.unwrap().id),
+        starts_at: Moment::parse("2027-01-15T14:30").unwrap(),
+        ends_at: Moment::parse("2027-01-15T15:00").unwrap(),
+        outside_availability: true,
+    };
+    away(&mut tx, booking.practitioner_id).await;
+    scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
+    lose(&mut tx, booking.patient_id).await;
+    sqlx::query(
+        "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
+         VALUES ($1, $2, 'k', '', now())",
+    )
+    .bind(tenant.0)
+    .bind(user.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    sign_in(db, tenant, user).await;
+}
+
+/// A session and its token.
+async fn sign_in(db: &Db, tenant: TenantId, user: UserId) {
+    let mut tx = db.system(Actor::JOB).await.unwrap();
+    sqlx::query(
+        "WITH s AS (INSERT INTO sessions (tenant_id, id, user_id, created_at, last_used_at, expires_at)
+                    VALUES ($1, $2, $3, now(), now(), now()) RETURNING tenant_id, id)
+         INSERT INTO refresh_tokens SELECT tenant_id, id, decode(md5($1::text), 'hex'), now(), now() FROM s",
+    )
+    .bind(tenant.0)
+    .bind(Uuid::new_v4())
+    .bind(user.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// The patient has a number that leads nowhere.
+async fn lose(tx: &mut TenantTx, patient: PatientId) {
+    let (number, reason) = ("+33600000099", Unreachable::Invalid);
+    note_unreachable(tx, patient, Channel::Sms, number, reason).await.unwrap();
+}
+
+/// The practitioner is away for a day.
+async fn away(tx: &mut TenantTx, practitioner_id: PractitionerId) {
+    let date = Some(Day::parse("2027-01-15").unwrap());
+    let exception =
+        NewException { kind: ExceptionKind::Closed, date, starts_at: None, ends_at: None, reason: None };
+    let entry = NewEntry { practitioner_id, rule: None, exception: Some(exception) };
+    scheduling::add_entry(tx, Role::Admin, &entry).await.unwrap();
+}
+
+async fn choose_words(db: &Db, tenant: TenantId) {
+    let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
+    let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
+    let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
+    templates::put(&mut tx, key, 0, &words).await.unwrap();
+    tx.commit().await.unwrap();
+}
