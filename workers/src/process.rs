@@ -7,6 +7,7 @@ use permanence_domain::{
     config::Env,
     db::Db,
     signal,
+    storage::Storage,
     telemetry::{self, LogFormat},
 };
 use permanence_queue::{Listener, Waker, Worker, connect_options};
@@ -17,7 +18,7 @@ use sqlx::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::WorkerConfig,
+    config::{Needs, WorkerConfig},
     registry::Registry,
     schedule,
     services::{Messaging, Services},
@@ -29,9 +30,9 @@ pub const POOLS: [&str; 6] = ["reminders", "invoices", "exports", "views", "stoc
 /// How long a draining worker lets running jobs end before it hands them back.
 const GRACE: Duration = Duration::from_secs(25);
 
-/// Whether the pool sends messages, and so needs a mail server and an SMS provider.
-fn sends(pool: &str) -> bool {
-    pool == "reminders"
+/// What the jobs of a pool need. Whatever goes out to people leaves from `reminders`.
+fn needs(pool: &str) -> Needs {
+    Needs { messaging: pool == "reminders", storage: pool != "views" }
 }
 
 /// A pool's process, whole: reads the environment, performs until told to end.
@@ -57,14 +58,15 @@ fn ended(result: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
 }
 
 async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let config = WorkerConfig::from_env(Env::of_process(), sends(queue))?;
+    let config = WorkerConfig::from_env(Env::of_process(), needs(queue))?;
     let (db, options) = open(&config)?;
     let messaging = config
         .messaging
         .as_ref()
         .map(|messaging| Messaging::new(messaging, db.clock().clone()))
         .transpose()?;
-    let registry = Registry::new(Services { db: db.clone(), messaging });
+    let storage = config.storage.as_ref().map(Storage::new);
+    let registry = Registry::new(Services { db: db.clone(), messaging, storage });
     let listener = Listener::start(options.clone());
     tracing::info!(queue, "performing");
     let performing = perform(
@@ -85,7 +87,7 @@ async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync
 }
 
 async fn run_scheduler() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let config = WorkerConfig::from_env(Env::of_process(), false)?;
+    let config = WorkerConfig::from_env(Env::of_process(), Needs { messaging: false, storage: false })?;
     let (db, _) = open(&config)?;
     tracing::info!("scheduling");
     schedule::run(db.clone(), until_terminated()).await?;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use permanence_domain::{Error, clock::SharedClock, db::Db, error::Result, identity::TokenHashes};
+use permanence_domain::{
+    Error, clock::SharedClock, db::Db, error::Result, identity::TokenHashes, storage::Storage,
+};
 use url::Url;
 
 use crate::{
@@ -93,11 +95,20 @@ pub struct Services {
     pub db: Db,
     /// Mail and SMS.
     pub messaging: Option<Messaging>,
+    /// The object store.
+    pub storage: Option<Storage>,
 }
 
 impl Services {
     /// Mail and SMS, in a pool that has them.
     pub fn messaging(&self) -> Result<&Messaging> {
         self.messaging.as_ref().ok_or_else(|| Error::internal("this pool is configured without mail and SMS"))
+    }
+
+    /// The object store, in a pool that has it.
+    pub fn storage(&self) -> Result<&Storage> {
+        self.storage
+            .as_ref()
+            .ok_or_else(|| Error::internal("this pool is configured without an object store"))
     }
 }

@@ -98,7 +98,8 @@ impl Platform {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let messaging = Messaging::new(&config.messaging, clock.clone())?;
-        let registry = Registry::new(Services { db: db.clone(), messaging: Some(messaging) });
+        let storage = Some(Storage::new(&config.api.storage));
+        let registry = Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage });
         let bell = Listener::start(options.clone());
         for queue in POOLS {
             let pool = process::Pool {

@@ -2,6 +2,7 @@
 //! HTTP and the performing of jobs do not.
 
 pub mod audit;
+pub mod billing;
 pub mod clock;
 pub mod config;
 pub mod crypto;

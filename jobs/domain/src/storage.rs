@@ -1,10 +1,14 @@
 //! The object store: any S3. Never trusts a key that a person wrote.
 
+use std::{fmt, time::Duration};
+
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Region},
     error::{DisplayErrorContext, SdkError},
+    presigning::PresigningConfig,
+    primitives::ByteStream,
 };
 use aws_smithy_http_client::{
     Builder,
@@ -14,7 +18,46 @@ use aws_smithy_http_client::{
 use crate::{
     config::StorageConfig,
     error::{Error, Result},
+    ids::TenantId,
 };
+
+/// Where an object lies in the bucket: parts of our own making, each of letters, digits, `-`, `_` and `.`, so that no
+/// key leads out of the bucket and none is the folder of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    /// A tenant's object, such as `invoices/0192…/5b1c….pdf` for an area, a tenant and a name.
+    pub fn of(area: &str, tenant: TenantId, name: &str) -> Result<Self> {
+        Self::parse(&format!("{area}/{tenant}/{name}"))
+    }
+
+    /// A key as it was kept.
+    pub fn parse(key: &str) -> Result<Self> {
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        let sound = key.len() <= 512 && key.split('/').count() == 3 && key.split('/').all(plain);
+        if sound {
+            Ok(Self(key.to_owned()))
+        } else {
+            Err(Error::internal("a key of the object store is malformed"))
+        }
+    }
+
+    /// The key as the store knows it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// One bucket of an S3 store.
 #[derive(Debug, Clone)]
@@ -74,6 +117,47 @@ impl Storage {
             .await
             .map(drop)
             .map_err(|error| unavailable(&error))
+    }
+
+    /// Keeps an object whole, in place of an earlier one.
+    pub async fn put(&self, key: &ObjectKey, content_type: &str, body: Vec<u8>) -> Result<()> {
+        let put = self.client.put_object().bucket(&self.bucket).key(key.as_str()).content_type(content_type);
+        put.body(ByteStream::from(body)).send().await.map(drop).map_err(|error| unavailable(&error))
+    }
+
+    /// An object, whole in memory: for those whose size we know to be small.
+    pub async fn get(&self, key: &ObjectKey) -> Result<Vec<u8>> {
+        let got = match self.client.get_object().bucket(&self.bucket).key(key.as_str()).send().await {
+            Ok(got) => got,
+            Err(SdkError::ServiceError(refused)) if refused.err().is_no_such_key() => {
+                return Err(Error::NotFound("object"));
+            }
+            Err(error) => return Err(unavailable(&error)),
+        };
+        let body = got.body.collect().await;
+        let away = |error: aws_sdk_s3::primitives::ByteStreamError| Error::Unavailable {
+            what: "object store",
+            source: error.to_string().into(),
+        };
+        Ok(body.map_err(away)?.into_bytes().into())
+    }
+
+    /// A link under which anybody may read an object, as a file of this name, until `life` is over.
+    pub async fn link(&self, key: &ObjectKey, file_name: &str, life: Duration) -> Result<String> {
+        let until = PresigningConfig::expires_in(life)
+            .map_err(|_| Error::internal("a link of the object store lives for a week at the most"))?;
+        let get = self.client.get_object().bucket(&self.bucket).key(key.as_str());
+        get.response_content_disposition(format!("attachment; filename=\"{file_name}\""))
+            .presigned(until)
+            .await
+            .map(|request| request.uri().to_owned())
+            .map_err(|error| unavailable(&error))
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    pub async fn remove(&self, key: &ObjectKey) -> Result<()> {
+        let removed = self.client.delete_object().bucket(&self.bucket).key(key.as_str()).send().await;
+        removed.map(drop).map_err(|error| unavailable(&error))
     }
 }
 

@@ -5,7 +5,7 @@ mod providers;
 
 use std::net::SocketAddr;
 
-use permanence_domain::config::{ConfigError, DatabaseConfig, Env, parsed};
+use permanence_domain::config::{ConfigError, DatabaseConfig, Env, StorageConfig, parsed};
 
 pub use messaging::{MailConfig, MessagingConfig, Rated, SmsConfig};
 
@@ -20,16 +20,27 @@ pub struct WorkerConfig {
     pub metrics_listen: Option<SocketAddr>,
     /// Mail and SMS, in the pool that sends.
     pub messaging: Option<MessagingConfig>,
+    /// The object store, in the pools that keep or fetch objects.
+    pub storage: Option<StorageConfig>,
+}
+
+/// What the jobs of a pool need besides the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Mail and SMS.
+    pub messaging: bool,
+    /// The object store.
+    pub storage: bool,
 }
 
 impl WorkerConfig {
     /// Reads what the pool needs, or tells everything that is wrong.
-    pub fn from_env(mut env: Env, sends: bool) -> Result<Self, ConfigError> {
-        let config = Self::read(&mut env, sends);
+    pub fn from_env(mut env: Env, needs: Needs) -> Result<Self, ConfigError> {
+        let config = Self::read(&mut env, needs);
         env.finish(config)
     }
 
-    fn read(env: &mut Env, sends: bool) -> Option<Self> {
+    fn read(env: &mut Env, needs: Needs) -> Option<Self> {
         let database = DatabaseConfig::read(env);
         let concurrency = env.or("WORKER_CONCURRENCY", 16, "a whole number from 1 to 1000", |text| {
             parsed(text).filter(|count| (1..=1_000).contains(count))
@@ -38,12 +49,14 @@ impl WorkerConfig {
             env.or("METRICS_LISTEN", None, "an address and port such as 127.0.0.1:9100", |text| {
                 parsed(text).map(Some)
             });
-        let messaging = if sends { MessagingConfig::read(env).map(Some) } else { Some(None) };
+        let messaging = if needs.messaging { MessagingConfig::read(env).map(Some) } else { Some(None) };
+        let storage = if needs.storage { StorageConfig::read(env).map(Some) } else { Some(None) };
         Some(Self {
             database: database?,
             concurrency: concurrency?,
             metrics_listen: metrics_listen?,
             messaging: messaging?,
+            storage: storage?,
         })
     }
 }

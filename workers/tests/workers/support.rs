@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use permanence_domain::{
     clock::{Clock, SharedClock, SimulatedClock},
-    config::Secret,
+    config::{Secret, StorageConfig},
     db::{Actor, Db, TenantTx},
     field::{EmailAddress, Label, Language, Moment, PersonName, Phone},
     identity::{NewTenant, Role, TokenHashes, create_tenant},
@@ -16,12 +16,14 @@ use permanence_domain::{
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
     scheduling::{self, NewAppointment},
+    storage::Storage,
     tenants,
 };
 use permanence_embedded::{
     mail::MailServer,
     outbox::{Mail, Outbox},
     sms::SmsServer,
+    storage::ObjectStore,
     testing::TestDatabase,
 };
 use permanence_queue::{Listener, Waker, Worker};
@@ -37,6 +39,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+const BUCKET: &str = "permanence";
 pub(crate) const REFRESH_KEY: &str = "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr";
 
 pub(crate) struct World {
@@ -46,6 +49,8 @@ pub(crate) struct World {
     pub(crate) outbox: Outbox,
     pub(crate) mail: MailServer,
     pub(crate) sms: SmsServer,
+    pub(crate) objects: ObjectStore,
+    _folder: tempfile::TempDir,
     pub(crate) tenant: TenantId,
     pub(crate) patient: PatientId,
     pub(crate) practitioner: PractitionerId,
@@ -71,6 +76,9 @@ impl World {
         let outbox = Outbox::with_clock(None, move || told.now()).expect("an outbox");
         let mail = MailServer::start(LOCAL, outbox.clone()).await.expect("a mail server");
         let sms = SmsServer::start(LOCAL, outbox.clone()).await.expect("an SMS server");
+        let folder = tempfile::tempdir().expect("a folder");
+        let objects = ObjectStore::start(folder.path(), LOCAL).await.expect("an object store");
+        objects.ensure_bucket(BUCKET).expect("a bucket");
         let mut tx = db.system(Actor::JOB).await.expect("a transaction");
         let new = NewTenant {
             kind: "practice",
@@ -94,7 +102,19 @@ impl World {
         };
         let practitioner = people::add(&mut tx, &practitioner).await.expect("a practitioner").id;
         tx.commit().await.expect("committed");
-        Self { database, clock: simulated, db, outbox, mail, sms, tenant, patient, practitioner }
+        Self {
+            database,
+            clock: simulated,
+            db,
+            outbox,
+            mail,
+            sms,
+            objects,
+            _folder: folder,
+            tenant,
+            patient,
+            practitioner,
+        }
     }
 
     pub(crate) async fn begin(&self) -> TenantTx {
@@ -236,15 +256,31 @@ impl World {
         }
     }
 
+    /// The object store as the platform sees it.
+    pub(crate) fn storage(&self) -> Storage {
+        Storage::new(&StorageConfig {
+            endpoint: self.objects.endpoint().parse().expect("a URL"),
+            region: "us-east-1".to_owned(),
+            bucket: BUCKET.to_owned(),
+            access_key: self.objects.access_key().to_owned(),
+            secret_key: Secret::new(self.objects.secret_key()),
+        })
+    }
+
     pub(crate) fn services(&self) -> Services {
         let messaging = Messaging::new(&self.messaging(), self.db.clock().clone()).expect("messaging");
-        Services { db: self.db.clone(), messaging: Some(messaging) }
+        Services { db: self.db.clone(), messaging: Some(messaging), storage: Some(self.storage()) }
     }
 
     /// Starts the reminders pool.
     pub(crate) fn work(&self) -> Pool {
+        self.work_on("reminders")
+    }
+
+    /// Starts a pool by the name of its queue.
+    pub(crate) fn work_on(&self, queue: &'static str) -> Pool {
         let shutdown = CancellationToken::new();
-        let worker = Worker::builder(job_connections(self.database.login_options()), "reminders")
+        let worker = Worker::builder(job_connections(self.database.login_options()), queue)
             .concurrency(8)
             .clock(self.db.clock().clone())
             .listener(Listener::start(self.database.login_options()))

@@ -13,6 +13,7 @@ use permanence_domain::{
     field::{EmailAddress, FullName, Label, Language},
     identity::{NewTenant, Role, add_member, create_tenant},
     migrate::MIGRATOR,
+    storage::Storage,
 };
 use permanence_embedded::{
     mail::MailServer, outbox::Outbox, sms::SmsServer, storage::ObjectStore, testing::TestDatabase,
@@ -61,11 +62,12 @@ impl Platform {
         let clock = Arc::new(SimulatedClock::at(at(now)));
         let db = Db::new(database.login_options(), 8, clock.clone(), Waker::start(database.login_options()));
         let messaging = Messaging::new(&messaging, clock.clone()).expect("messaging");
+        let objects = Some(Storage::new(&api.storage));
         let worker = Worker::builder(job_connections(database.login_options()), "reminders")
             .clock(clock.clone())
             .listener(Listener::start(database.login_options()))
             .run(
-                Registry::new(Services { db: db.clone(), messaging: Some(messaging) }),
+                Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage: objects }),
                 CancellationToken::new(),
             );
         tokio::spawn(worker);
