@@ -21,6 +21,11 @@ pub struct Column {
 }
 
 impl Column {
+    /// How wide each column is where all are alike.
+    pub fn even(total: f32, count: u16) -> f32 {
+        (total + GUTTER) / f32::from(count) - GUTTER
+    }
+
     /// How wide the text of the one column may be that takes what the others leave.
     pub fn rest(total: f32, others: &[Self]) -> f32 {
         others.iter().fold(total, |rest, column| rest - column.width - GUTTER)
@@ -113,6 +118,10 @@ impl Table {
         }
     }
 
+    fn width(&self) -> f32 {
+        self.columns.iter().map(|column| column.width + GUTTER).sum::<f32>() - GUTTER
+    }
+
     fn row(&self, cells: &[Cell], rule: (f32, Colour)) -> Block {
         let mut block = Block::default();
         let mut x = 0.0;
@@ -124,7 +133,7 @@ impl Table {
         let (thickness, colour) = rule;
         let y = bottom + self.rules.padding;
         if thickness > 0.0 {
-            block.fill(Area { x: 0.0, y, width: x - GUTTER, height: thickness }, colour);
+            block.fill(Area { x: 0.0, y, width: self.width(), height: thickness }, colour);
         }
         block.height = y + thickness;
         block

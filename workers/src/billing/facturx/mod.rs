@@ -114,15 +114,12 @@ fn note(xml: &mut Xml, subject: &str, text: &str) -> io::Result<()> {
     })
 }
 
+/// The day of the supply (BT-72): its last one where it took several, which the period tells.
 fn delivery(xml: &mut Xml, document: &Document) -> io::Result<()> {
-    let (first, last) = document.supplied;
     xml.element("ram:ApplicableHeaderTradeDelivery", &[], |xml| {
-        if first == last {
-            xml.element("ram:ActualDeliverySupplyChainEvent", &[], |xml| {
-                date(xml, "ram:OccurrenceDateTime", first)
-            })?;
-        }
-        Ok(())
+        xml.element("ram:ActualDeliverySupplyChainEvent", &[], |xml| {
+            date(xml, "ram:OccurrenceDateTime", document.supplied.1)
+        })
     })
 }
 

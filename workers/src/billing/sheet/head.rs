@@ -120,7 +120,7 @@ impl Sheet<'_> {
         const BESIDE: usize = 4;
         let facts = self.fact_list();
         flow.gap(2.0);
-        let width = (flow.frame.width - 30.0) / 4.0;
+        let width = Column::even(flow.frame.width, 4);
         let column = Column { width, align: Align::Left };
         let rows = facts.chunks(BESIDE).map(|facts| {
             let cell = |(label, value): &(&str, String)| {

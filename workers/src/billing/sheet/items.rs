@@ -71,7 +71,7 @@ impl Sheet<'_> {
         let price = if bears_vat { words.price_net } else { words.price };
         let mut columns = vec![
             column(words.quantity, 40.0, 70.0, &|item| format::quantity(item.quantity, &item.unit, language)),
-            column(price, 52.0, 90.0, &|item| self.euros(item.unit_price)),
+            column(price, if bears_vat { 66.0 } else { 52.0 }, 90.0, &|item| self.euros(item.unit_price)),
         ];
         if items.iter().any(|item| item.discount != Cents::ZERO) {
             columns.push(column(words.discount, 44.0, 90.0, &|item| match item.discount {

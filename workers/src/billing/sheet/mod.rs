@@ -48,7 +48,7 @@ impl<'a> Sheet<'a> {
             width: mm(210.0 - 2.0 * MARGIN),
             top: mm(15.0),
             top_after: mm(26.0),
-            bottom: mm(297.0 - 24.0),
+            bottom: mm(297.0 - 21.0),
         };
         let mut flow = Flow::new(frame, self.running_head());
         self.head(&mut flow);

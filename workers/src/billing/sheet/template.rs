@@ -47,6 +47,7 @@ impl Sheet<'_> {
     }
 
     fn standard(&self, flow: &mut Flow, standard: Standard) {
+        flow.gap(4.0);
         match standard {
             Standard::Items => self.items(flow),
             Standard::Totals => self.totals(flow),
@@ -64,6 +65,7 @@ impl Sheet<'_> {
                 let lines = wrap(&spans, width);
                 // A heading stays with what it is the heading of.
                 flow.need(lines.iter().map(|line| line.height).sum::<f32>() + 40.0);
+                flow.gap(4.0);
                 flow.lines(&lines, 0.0);
                 flow.gap(4.0);
             }
@@ -99,7 +101,7 @@ impl Sheet<'_> {
         if columns == 0 {
             return;
         }
-        let width = flow.frame.width / f32::from(columns) - 10.0;
+        let width = Column::even(flow.frame.width, columns);
         if width < 24.0 {
             // More columns than the page has room for: one below the other.
             for spans in rows.iter().flatten() {

@@ -1,14 +1,14 @@
 //! The totals, the VAT that they hold, and who pays which part: one block that stays together.
 
-use permanence_domain::billing::{Cents, DocumentKind};
+use permanence_domain::billing::{Allowance, Cents, DocumentKind, VatCategory};
 
 use super::{ACCENT, HAIRLINE, INK, MUTED, Sheet, TINT};
 use crate::paper::{Align, Area, Block, Face, Flow, one_line};
 
 /// Width of the box, points.
-const BOX: f32 = 232.0;
+const BOX: f32 = 240.0;
 /// Room for an amount within it, points.
-const AMOUNT: f32 = 84.0;
+const AMOUNT: f32 = 76.0;
 const PADDING: f32 = 10.0;
 
 impl Sheet<'_> {
@@ -37,9 +37,12 @@ impl Sheet<'_> {
             y = self.total(&mut block, y, words.total_net, totals.net);
             y = self.total(&mut block, y, words.vat, totals.vat);
         }
-        if self.document.kind != DocumentKind::Quote && totals.paid != Cents::ZERO {
+        let (quote, paid) = (self.document.kind == DocumentKind::Quote, totals.paid != Cents::ZERO);
+        if !quote && (self.bears_vat() || paid) {
             let name = if self.bears_vat() { words.total_gross } else { words.total };
             y = self.total(&mut block, y, name, totals.gross);
+        }
+        if !quote && paid {
             y = self.total(&mut block, y, words.paid, -totals.paid);
         }
         y = self.amount_to_pay(&mut block, y + 3.0);
@@ -47,13 +50,15 @@ impl Sheet<'_> {
         block
     }
 
-    fn allowance(&self, allowance: &permanence_domain::billing::Allowance) -> String {
+    fn allowance(&self, allowance: &Allowance) -> String {
         let reason = one_line(&allowance.reason);
         let reason = if reason.is_empty() { self.words.discount.to_owned() } else { reason };
-        if self.document.vat.len() > 1 {
-            format!("{reason} ({} {})", self.words.vat, self.rate(allowance.vat))
-        } else {
-            reason
+        match allowance.vat.category {
+            _ if self.document.vat.len() < 2 => reason,
+            VatCategory::Standard => format!("{reason} ({}\u{a0}{})", self.words.vat, self.rate(allowance.vat)),
+            VatCategory::Care | VatCategory::Franchise => {
+                format!("{reason} ({})", self.words.exempt.to_lowercase())
+            }
         }
     }
 
