@@ -64,12 +64,18 @@ fn report(name: &str, times: &[Duration], bytes: usize) {
 
 fn main() {
     // `cargo test --benches` runs benches too, to see that they run.
-    let (warm, measured) = if std::env::args().any(|argument| argument == "--bench") { (WARM, MEASURED) } else { (1, 1) };
+    let (warm, measured) =
+        if std::env::args().any(|argument| argument == "--bench") { (WARM, MEASURED) } else { (1, 1) };
     let logo: &[u8] = include_bytes!("../tests/papers/logo.png");
     let (times, bytes) = make(0, warm, None);
     report("warming up", &times, bytes);
     let (times, bytes) = make(warm, measured, None);
     report("two pages", &times, bytes);
+    for (name, document) in documents::named() {
+        let start = Instant::now();
+        let bytes = billing::render(&document, None).map_or(0, |pdf| pdf.len());
+        report(name, &[start.elapsed()], bytes);
+    }
     let (times, bytes) = make(warm + measured, measured / 10 + 1, Some(logo));
     report("with a logo", &times, bytes);
 }

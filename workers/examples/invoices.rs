@@ -3,6 +3,8 @@
 
 #[path = "../tests/papers/documents.rs"]
 mod documents;
+#[path = "../tests/papers/random.rs"]
+mod random;
 
 use std::path::PathBuf;
 
@@ -14,10 +16,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&folder)?;
     let logo = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/papers/logo.png"))?;
     let named = documents::named().into_iter().map(|(name, document)| (name.to_owned(), document));
-    let random = (0..count).map(|seed| (format!("random-{seed:05}"), documents::random(seed)));
+    let random = (0..count).map(|seed| (format!("random-{seed:05}"), random::document(seed)));
     for (place, (name, document)) in named.chain(random).enumerate() {
         let logo = (place % 2 == 0).then_some(logo.as_slice());
-        std::fs::write(folder.join(name).with_extension("pdf"), permanence_workers::billing::render(&document, logo)?)?;
+        std::fs::write(
+            folder.join(name).with_extension("pdf"),
+            permanence_workers::billing::render(&document, logo)?,
+        )?;
     }
     Ok(())
 }

@@ -42,7 +42,12 @@ impl Xml {
     }
 
     /// An element that holds text, with attributes.
-    pub(crate) fn text_with(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) -> io::Result<()> {
+    pub(crate) fn text_with(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, &str)],
+        text: &str,
+    ) -> io::Result<()> {
         let text: String = text.chars().filter(|character| is_xml(*character)).collect();
         self.element(name, attributes, |xml| xml.writer.write_event(Event::Text(BytesText::new(&text))))
     }

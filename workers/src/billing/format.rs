@@ -57,12 +57,32 @@ pub(super) fn date(day: NaiveDate, language: Language) -> String {
 
 fn month(day: NaiveDate, language: Language) -> &'static str {
     const FRENCH: [&str; 12] = [
-        "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre",
+        "janvier",
+        "février",
+        "mars",
+        "avril",
+        "mai",
+        "juin",
+        "juillet",
+        "août",
+        "septembre",
+        "octobre",
+        "novembre",
         "décembre",
     ];
     const ENGLISH: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-        "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ];
     let months = match language {
         Language::Fr => FRENCH,
@@ -147,7 +167,8 @@ mod tests {
 
     #[test]
     fn quantities_and_rates_carry_no_idle_zeros() {
-        let shown = |thousandths, unit| quantity(Quantity(thousandths), unit, Language::Fr).replace('\u{a0}', " ");
+        let shown =
+            |thousandths, unit| quantity(Quantity(thousandths), unit, Language::Fr).replace('\u{a0}', " ");
         assert_eq!(shown(1_000, "C62"), "1");
         assert_eq!(shown(1_500, "HUR"), "1,5 h");
         assert_eq!(shown(125, "KGM"), "0,125 kg");

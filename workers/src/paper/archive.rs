@@ -1,14 +1,13 @@
 //! Makes pages a PDF/A-3b (ISO 19005-3): colours that mean the same everywhere, metadata, an attached file, an
 //! identifier that follows from the content.
 
-use std::io::Write;
 use std::sync::OnceLock;
 
 use chrono::NaiveDate;
-use flate2::{Compression, write::ZlibEncoder};
 use lopdf::{Document, Object, ObjectId, Stream, StringFormat, dictionary};
 use sha2::{Digest, Sha256};
 
+use super::deflate::deflate;
 use super::page::Page;
 use super::{PaperError, draw, xmp};
 
@@ -103,7 +102,7 @@ impl Archive {
 
     fn colours(&self, document: &mut Document) -> Result<ObjectId, PaperError> {
         static PROFILE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
-        let profile = PROFILE.get_or_init(|| deflate(SRGB).ok()).clone();
+        let profile = PROFILE.get_or_init(|| deflate(&mut SRGB.to_vec()).ok()).clone();
         let profile = profile.ok_or_else(|| PaperError::Pdf("the colour profile".to_owned()))?;
         let properties = dictionary! { "N" => 3, "Filter" => "FlateDecode" };
         let profile = document.add_object(Stream::new(properties, profile).with_compression(false));
@@ -119,13 +118,15 @@ impl Archive {
     fn attach(&self, document: &mut Document) -> Result<(), PaperError> {
         let Some(attachment) = &self.attachment else { return Ok(()) };
         let day = self.day.format("D:%Y%m%d000000+00'00'").to_string();
-        let size = i64::try_from(attachment.content.len()).map_err(|error| PaperError::Pdf(error.to_string()))?;
+        let mut content = attachment.content.clone();
+        let compressed = deflate(&mut content).map_err(|error| PaperError::Pdf(error.to_string()))?;
         let properties = dictionary! {
             "Type" => "EmbeddedFile",
             "Subtype" => Object::Name(attachment.media_type.as_bytes().to_vec()),
-            "Params" => dictionary! { "Size" => size, "ModDate" => Object::string_literal(day) },
+            "Filter" => "FlateDecode",
+            "Params" => dictionary! { "Size" => length(&content)?, "ModDate" => Object::string_literal(day) },
         };
-        let file = document.add_object(Stream::new(properties, attachment.content.clone()));
+        let file = document.add_object(Stream::new(properties, compressed));
         let specification = document.add_object(dictionary! {
             "Type" => "Filespec",
             "F" => Object::string_literal(attachment.name),
@@ -159,20 +160,20 @@ fn compress(document: &mut Document) -> Result<(), PaperError> {
     for object in document.objects.values_mut() {
         let Object::Stream(stream) = object else { continue };
         if stream.allows_compression && !stream.dict.has(b"Filter") {
-            let smaller = deflate(&stream.content).map_err(|error| PaperError::Pdf(error.to_string()))?;
-            if smaller.len() < stream.content.len() {
-                stream.dict.set("Filter", "FlateDecode");
-                stream.set_content(smaller);
+            let compressed =
+                deflate(&mut stream.content).map_err(|error| PaperError::Pdf(error.to_string()))?;
+            if stream.dict.has(b"Length1") {
+                stream.dict.set("Length1", length(&stream.content)?);
             }
+            stream.dict.set("Filter", "FlateDecode");
+            stream.set_content(compressed);
         }
     }
     Ok(())
 }
 
-fn deflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut deflate = ZlibEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::new(6));
-    deflate.write_all(bytes)?;
-    deflate.finish()
+fn length(content: &[u8]) -> Result<i64, PaperError> {
+    i64::try_from(content.len()).map_err(|error| PaperError::Pdf(error.to_string()))
 }
 
 /// Names the file by what is in it (ISO 32000-1, 14.4).

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use printpdf::{
     Color, ExternalStream, ExternalXObject, FontId, FontMetrics, Mm, Op, PaintMode, ParsedFont, PdfDocument,
-    PdfFont, PdfFontHandle, PdfPage, PdfSaveOptions, Pt, Px, Rect, Rgb, TextItem, TextMatrix, XObject, XObjectId,
-    XObjectTransform,
+    PdfFont, PdfFontHandle, PdfPage, PdfSaveOptions, Pt, Px, Rect, Rgb, TextItem, TextMatrix, XObject,
+    XObjectId, XObjectTransform,
 };
 use subsetter::GlyphRemapper;
 
+use super::PaperError;
 use super::font::{Face, Font, Fonts, Style};
 use super::geometry::{Area, Colour, PAGE_HEIGHT, PAGE_WIDTH};
 use super::image::Picture;
 use super::page::{Mark, Page};
-use super::PaperError;
 
 /// The pages as objects: without metadata, which the archive brings.
 pub(super) fn objects(pages: &[Page], title: &str) -> Result<lopdf::Document, PaperError> {
@@ -120,7 +120,8 @@ fn external(picture: &Picture) -> XObject {
 }
 
 fn operations(page: &Page, pictures: &mut Pictures) -> PdfPage {
-    let mut pen = Pen { operations: Vec::with_capacity(page.marks.len() * 3), writing: false, style: None, fill: None };
+    let mut pen =
+        Pen { operations: Vec::with_capacity(page.marks.len() * 3), writing: false, style: None, fill: None };
     for mark in &page.marks {
         match mark {
             Mark::Text { x, y, text, style, .. } => pen.write(*x, *y, text, *style),

@@ -180,7 +180,8 @@ mod tests {
     fn what_french_needs_is_there() {
         let fonts = Fonts::shared().unwrap();
         for face in [Face::Regular, Face::Italic, Face::Bold] {
-            for character in "éèêëàâäîïôöùûüçœæÉÈÀÇŒÆ€«»’–—… \u{a0}\u{202f}□•×−".chars() {
+            for character in "éèêëàâäîïôöùûüçœæÉÈÀÇŒÆ€«»’–—… \u{a0}\u{202f}□•×−".chars()
+            {
                 assert!(fonts.font(face).has(character), "{face:?} {character:?}");
             }
         }

@@ -1,11 +1,11 @@
 //! A picture for a page: read from PNG, laid on white, made small enough for print, compressed once.
 
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 
-use flate2::{Compression, write::ZlibEncoder};
 use image::{DynamicImage, ImageFormat, ImageReader, Limits, Rgb, RgbImage, imageops::FilterType};
 
 use super::PaperError;
+use super::deflate::deflate;
 
 /// Longest edge of what is read, pixels.
 const LARGEST: u32 = 8_000;
@@ -42,13 +42,9 @@ impl Picture {
             picture
         };
         let pixels = on_white(&picture);
-        let mut deflate = ZlibEncoder::new(Vec::new(), Compression::new(6));
-        let data = deflate.write_all(pixels.as_raw()).and_then(|()| deflate.finish());
-        Ok(Self {
-            width: pixels.width(),
-            height: pixels.height(),
-            data: data.map_err(|error| PaperError::Picture(error.to_string()))?,
-        })
+        let (width, height) = pixels.dimensions();
+        let data = deflate(&mut pixels.into_raw()).map_err(|error| PaperError::Picture(error.to_string()))?;
+        Ok(Self { width, height, data })
     }
 
     /// The largest size with its proportions that fits, points.

@@ -80,7 +80,10 @@ impl Reader {
             Event::SoftBreak => self.write(" "),
             Event::HardBreak => self.write("\n"),
             Event::Rule => self.parts.push(Part::Rule),
-            Event::Html(_) | Event::InlineHtml(_) | Event::FootnoteReference(_) | Event::TaskListMarker(_) => {}
+            Event::Html(_)
+            | Event::InlineHtml(_)
+            | Event::FootnoteReference(_)
+            | Event::TaskListMarker(_) => {}
         }
     }
 

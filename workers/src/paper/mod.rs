@@ -5,6 +5,7 @@
 
 mod archive;
 mod block;
+mod deflate;
 mod draw;
 mod flow;
 mod font;

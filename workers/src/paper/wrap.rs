@@ -65,7 +65,8 @@ impl Line {
 
 /// Breaks spans into lines at most `width` wide. Text without a letter gives no line; an empty line within text stays.
 pub fn wrap(spans: &[Span], width: f32) -> Vec<Line> {
-    let mut breaker = Breaker { width, lines: Vec::new(), line: Line::default(), word: Vec::new(), blank: None };
+    let mut breaker =
+        Breaker { width, lines: Vec::new(), line: Line::default(), word: Vec::new(), blank: None };
     for span in spans {
         breaker.span(&printable(&span.text), span.style);
     }

@@ -68,9 +68,10 @@ fn own(xml: &mut Xml, archive: &Archive) -> io::Result<()> {
 fn extension(xml: &mut Xml, extension: &Extension) -> io::Result<()> {
     let prefix = format!("xmlns:{}", extension.prefix);
     described(xml, &[(&prefix, extension.namespace)], |xml| {
-        extension.properties.iter().try_for_each(|(name, value, _)| {
-            xml.text(&format!("{}:{name}", extension.prefix), value)
-        })
+        extension
+            .properties
+            .iter()
+            .try_for_each(|(name, value, _)| xml.text(&format!("{}:{name}", extension.prefix), value))
     })?;
     described(xml, &[], |xml| {
         xml.element("pdfaExtension:schemas", &[], |xml| {

@@ -1,36 +1,11 @@
-//! Documents to draw: named ones that a person would know, and any number at random, the same for the same seed.
+//! Documents to draw that a person would know.
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use permanence_domain::billing::{
-    Address, Allowance, Buyer, Cents, Document, DocumentKind, Line, PaymentTerms, Quantity, Referenced, Seller, Shares,
-    Totals, Vat, VatCategory, VatTotal,
+    Address, Allowance, Buyer, Cents, Document, DocumentKind, Line, PaymentTerms, Quantity, Referenced,
+    Seller, Shares, Totals, Vat, VatCategory, VatTotal,
 };
 use permanence_domain::field::Language;
-
-/// Numbers that look random (SplitMix64, Steele, Lea and Flood 2014).
-pub(crate) struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn one_in(&mut self, chances: u64) -> bool {
-        self.below(chances) == 0
-    }
-
-    fn of<T: Copy>(&mut self, things: &[T]) -> T {
-        things[usize::try_from(self.below(things.len() as u64)).unwrap()]
-    }
-}
 
 pub(crate) const CARE: Vat = Vat { category: VatCategory::Care, rate: 0 };
 pub(crate) const FRANCHISE: Vat = Vat { category: VatCategory::Franchise, rate: 0 };
@@ -39,7 +14,7 @@ pub(crate) fn standard(rate: u32) -> Vat {
     Vat { category: VatCategory::Standard, rate }
 }
 
-fn day(text: &str) -> NaiveDate {
+pub(crate) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
@@ -175,7 +150,12 @@ pub(crate) fn long() -> Document {
     document.lines = (1..=80)
         .map(|number| Line {
             description: (number % 7 == 0).then(|| "Sur place, avec compte rendu écrit".to_owned()),
-            ..line(&format!("Atelier n° {number} : gestes et postures au poste de travail"), 1_000 * (1 + number % 3), 12_050, standard(2_000))
+            ..line(
+                &format!("Atelier n° {number} : gestes et postures au poste de travail"),
+                1_000 * (1 + number % 3),
+                12_050,
+                standard(2_000),
+            )
         })
         .collect();
     total(&mut document, 0);
@@ -206,7 +186,11 @@ pub(crate) fn company() -> Document {
             description: Some("Intervention en atelier, trois demi-journées".to_owned()),
             ..line("Conseil en ergonomie", 10_500, 9_500, standard(2_000))
         },
-        Line { discount: Cents(1_200), net: Cents(22_800), ..line("Coussins lombaires", 8_000, 3_000, standard(2_000)) },
+        Line {
+            discount: Cents(1_200),
+            net: Cents(22_800),
+            ..line("Coussins lombaires", 8_000, 3_000, standard(2_000))
+        },
         line("Guide « Bien au poste » (livre)", 40_000, 950, standard(550)),
         line("Séances d’ostéopathie en entreprise", 12_000, 6_000, CARE),
         line("Repas de la journée de formation", 9_000, 1_650, standard(1_000)),
@@ -265,7 +249,8 @@ pub(crate) fn english() -> Document {
 pub(crate) fn hostile() -> Document {
     let mut document = short();
     "F2026-00666".clone_into(&mut document.number);
-    document.buyer.name = format!("Šárka \u{202e}ibrahim\u{202c} אברהם 😀👩‍👩‍👧 {}", "Wolfeschlegelsteinhausen".repeat(20));
+    document.buyer.name =
+        format!("Šárka \u{202e}ibrahim\u{202c} אברהם 😀👩‍👩‍👧 {}", "Wolfeschlegelsteinhausen".repeat(20));
     document.seller.practitioner = Some("](javascript:alert(1)) <b>&amp;\u{0}\u{1b}[31m".to_owned());
     document.lines = vec![
         Line {
@@ -276,14 +261,14 @@ pub(crate) fn hostile() -> Document {
         line("Retour", -1_000, 5, FRANCHISE),
         line("\u{feff}\u{200b}Zero", 0, 0, CARE),
     ];
-    document.words = Some("# Titre\n\n[[totals]] et suite\n\n|a|b|\n|-|-|\n|1|2|\n\n](javascript:alert(1))".to_owned());
+    document.words =
+        Some("# Titre\n\n[[totals]] et suite\n\n|a|b|\n|-|-|\n|1|2|\n\n](javascript:alert(1))".to_owned());
     document.shares = None;
     total(&mut document, 0);
     document
 }
 
 /// All named ones.
-#[allow(dead_code, reason = "not every program that includes this file draws them all")]
 pub(crate) fn named() -> [(&'static str, Document); 7] {
     [
         ("short", short()),
@@ -294,108 +279,4 @@ pub(crate) fn named() -> [(&'static str, Document); 7] {
         ("english", english()),
         ("hostile", hostile()),
     ]
-}
-
-const NAMES: [&str; 8] = [
-    "Hélène Garcia",
-    "Œuvre des Ça-et-là, d’Été",
-    "O'Brien & Söhne <GmbH>",
-    "אברהם \u{202e}كريم\u{202c}",
-    "👩‍⚕️ Dr 😀",
-    "Jean\u{0}\u{7}\u{1b}[31m-Paul",
-    "](javascript:alert(1)) ]]> <!-- &#0;",
-    "Nguyễn Thị Ánh He\u{301}le\u{300}ne",
-];
-
-/// Any document; the same for the same seed.
-pub(crate) fn random(seed: u64) -> Document {
-    let mut numbers = Numbers(seed);
-    let mut document = if numbers.one_in(3) { company() } else { short() };
-    document.number = format!("F2026-{seed:05}");
-    document.language = if numbers.one_in(4) { Language::En } else { Language::Fr };
-    random_parties(&mut document, &mut numbers);
-    random_lines(&mut document, &mut numbers);
-    let last = document.supplied.0 + Days::new(numbers.of(&[0, 0, 1, 27]));
-    document.supplied.1 = last;
-    if numbers.one_in(6) {
-        document.kind = DocumentKind::CreditNote;
-        document.credits = Some(Referenced { number: "F2025/1-A_9".to_owned(), issued_on: day("2025-02-28") });
-    } else if numbers.one_in(12) {
-        document.kind = DocumentKind::Quote;
-    }
-    if numbers.one_in(4) {
-        document.terms.iban = None;
-    }
-    let paid = if document.kind == DocumentKind::Invoice { numbers.of(&[0, 0, 0, 33, 100]) } else { 0 };
-    total(&mut document, paid);
-    let due = document.totals.due;
-    document.shares = document.buyer.siren.is_none().then(|| Shares {
-        patient: Cents(due.0 / 3),
-        insurer: Cents(due.0 - due.0 / 3),
-        insurer_name: numbers.one_in(2).then(|| numbers.of(&NAMES).to_owned()),
-    });
-    document
-}
-
-fn random_parties(document: &mut Document, numbers: &mut Numbers) {
-    if numbers.one_in(2) {
-        let repeated = numbers.of(&[1, 1, 1, 4, 20]);
-        document.buyer.name = numbers.of(&NAMES).repeat(repeated);
-        document.seller.practitioner = Some(numbers.of(&NAMES).to_owned());
-    }
-    if numbers.one_in(5) {
-        document.buyer.address = None;
-    }
-    if numbers.one_in(5) {
-        (document.seller.phone, document.seller.email) = (None, None);
-        document.seller.practitioner = None;
-    }
-    if numbers.one_in(6) {
-        document.words = Some("# Bonjour\n\nMerci de **votre visite**.\n\n[[totals]]\n\n- à bientôt".to_owned());
-    }
-}
-
-fn random_lines(document: &mut Document, numbers: &mut Numbers) {
-    let choices: &[Vat] = match numbers.below(5) {
-        0 => &[CARE],
-        1 => &[FRANCHISE],
-        2 => &[CARE, FRANCHISE],
-        3 => &[standard(2_000), standard(1_000), standard(550)],
-        _ => &[CARE, standard(2_000), standard(550)],
-    };
-    let count = match numbers.below(10) {
-        0 => 1 + numbers.below(200),
-        1 => 1 + numbers.below(60),
-        _ => 1 + numbers.below(8),
-    };
-    document.lines = (0..count).map(|_| random_line(numbers, choices)).collect();
-    document.allowances.clear();
-    if numbers.one_in(3) {
-        for vat in choices {
-            let basis: i64 = document.lines.iter().filter(|line| line.vat == *vat).map(|line| line.net.0).sum();
-            if basis > 100 {
-                let amount = Cents(1 + i64::try_from(numbers.below(basis.unsigned_abs() / 2)).unwrap());
-                document.allowances.push(Allowance { reason: "Remise fidélité".to_owned(), amount, vat: *vat });
-            }
-        }
-    }
-}
-
-fn random_line(numbers: &mut Numbers, choices: &[Vat]) -> Line {
-    let price = match numbers.below(12) {
-        0 => 999_999_999,
-        1 => 0,
-        _ => i64::try_from(numbers.below(20_000)).unwrap(),
-    };
-    let quantity = numbers.of(&[1_000, 1_000, 1_000, 2_000, 1_500, 333, 12_000]);
-    let mut line = line(numbers.of(&NAMES), quantity, price, numbers.of(choices));
-    numbers.of(&["C62", "C62", "HUR", "MIN", "DAY", "KGM"]).clone_into(&mut line.unit);
-    if numbers.one_in(4) {
-        line.description = Some(format!("{}\n{}", numbers.of(&NAMES), "détail ".repeat(numbers.of(&[1, 30]))));
-    }
-    if line.net.0 > 10 && numbers.one_in(4) {
-        line.discount = Cents(line.net.0 / 10);
-        line.net = line.net - line.discount;
-    }
-    line
 }

@@ -2,12 +2,14 @@ use permanence_workers::billing;
 use permanence_workers::paper::{Mark, Page, mm};
 use proptest::prelude::*;
 
-use crate::{documents, pages, texts};
+use crate::{documents, pages, random, texts};
 
 /// Left, top, right and bottom of what a mark covers; letters from their capitals down to a little below the baseline.
 fn covers(mark: &Mark) -> [f32; 4] {
     match mark {
-        Mark::Text { x, y, width, style, .. } => [*x, y - 0.66 * style.size, x + width, y + 0.15 * style.size],
+        Mark::Text { x, y, width, style, .. } => {
+            [*x, y - 0.66 * style.size, x + width, y + 0.15 * style.size]
+        }
         Mark::Fill(area, _) | Mark::Picture(area, _) => {
             [area.x, area.y, area.x + area.width, area.y + area.height]
         }
@@ -24,12 +26,14 @@ fn stands_within_the_page(pages: &[Page]) {
 
 fn no_letters_overlap(pages: &[Page]) {
     for page in pages {
-        let written: Vec<&Mark> = page.marks.iter().filter(|mark| matches!(mark, Mark::Text { .. })).collect();
+        let written: Vec<&Mark> =
+            page.marks.iter().filter(|mark| matches!(mark, Mark::Text { .. })).collect();
         for (place, one) in written.iter().enumerate() {
             let [left, top, right, bottom] = covers(one);
             for other in &written[place + 1..] {
                 let [x, y, end, foot] = covers(other);
-                let apart = end <= left + 0.05 || right <= x + 0.05 || foot <= top + 0.05 || bottom <= y + 0.05;
+                let apart =
+                    end <= left + 0.05 || right <= x + 0.05 || foot <= top + 0.05 || bottom <= y + 0.05;
                 assert!(apart, "{one:?}\n{other:?}");
             }
         }
@@ -46,7 +50,7 @@ proptest! {
 
     #[test]
     fn any_document_keeps_to_its_pages_and_shows_every_line(seed in any::<u64>()) {
-        let document = documents::random(seed);
+        let document = random::document(seed);
         let pages = pages(&document);
         stands_within_the_page(&pages);
         no_letters_overlap(&pages);

@@ -3,6 +3,7 @@
 mod container;
 mod documents;
 mod layout;
+mod random;
 mod template;
 mod xml;
 

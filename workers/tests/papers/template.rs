@@ -20,12 +20,18 @@ fn in_order(text: &str, wanted: &[&str]) {
 #[test]
 fn markers_place_what_is_invoiced() {
     let text = in_words("Bonjour,\n\n[[payment]]\n\nvoici :\n\n[[items]]\n\n[[totals]]\n\nMerci.");
-    in_order(&text, &["Bonjour,", "IBAN", "voici :", "Désignation", "Net à payer", "Merci.", "art. 261-4-1°"]);
+    in_order(
+        &text,
+        &["Bonjour,", "IBAN", "voici :", "Désignation", "Net à payer", "Merci.", "art. 261-4-1°"],
+    );
 }
 
 #[test]
 fn what_the_words_leave_out_follows_them() {
-    in_order(&in_words("Bonjour."), &["Facture", "Bonjour.", "Désignation", "Net à payer", "IBAN", "art. 261-4-1°"]);
+    in_order(
+        &in_words("Bonjour."),
+        &["Facture", "Bonjour.", "Désignation", "Net à payer", "IBAN", "art. 261-4-1°"],
+    );
     in_order(&in_words("[[totals]]\n\nMerci."), &["Net à payer", "Merci.", "Désignation", "IBAN"]);
     in_order(&in_words("text [[items]] in a line"), &["text [[items]] in a line", "Désignation"]);
 }
@@ -39,11 +45,15 @@ fn an_amount_to_pay_is_never_shown_twice() {
 #[test]
 fn a_company_is_told_what_late_payment_costs_and_a_patient_is_not() {
     let company = printed(&documents::company());
-    for mention in ["Pénalités de retard", "40 €", "Pas d’escompte", "SIREN du client", "FR83404833048"] {
+    for mention in ["Pénalités de retard", "40 €", "Pas d’escompte", "SIREN du client", "FR83404833048"]
+    {
         assert!(company.contains(mention), "{mention}");
     }
     let patient = printed(&documents::short());
-    assert!(!patient.contains("Pénalités") && patient.contains("Exonéré de TVA, art. 261-4-1° du CGI"), "{patient}");
+    assert!(
+        !patient.contains("Pénalités") && patient.contains("Exonéré de TVA, art. 261-4-1° du CGI"),
+        "{patient}"
+    );
 }
 
 #[test]

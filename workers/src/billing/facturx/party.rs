@@ -64,7 +64,9 @@ fn contact(xml: &mut Xml, seller: &Seller) -> io::Result<()> {
     xml.element("ram:DefinedTradeContact", &[], |xml| {
         person.map_or(Ok(()), |name| xml.text("ram:PersonName", name))?;
         phone.map_or(Ok(()), |number| {
-            xml.element("ram:TelephoneUniversalCommunication", &[], |xml| xml.text("ram:CompleteNumber", number))
+            xml.element("ram:TelephoneUniversalCommunication", &[], |xml| {
+                xml.text("ram:CompleteNumber", number)
+            })
         })?;
         email.map_or(Ok(()), |address| {
             xml.element("ram:EmailURIUniversalCommunication", &[], |xml| xml.text("ram:URIID", address))

@@ -4,7 +4,9 @@ use permanence_domain::billing::{Address, DocumentKind};
 
 use super::{ACCENT, HAIRLINE, INK, MUTED, Sheet};
 use crate::billing::format;
-use crate::paper::{Align, Area, Block, Column, Face, Flow, Line, Mark, Rules, Span, Table, mm, one_line, wrap};
+use crate::paper::{
+    Align, Area, Block, Column, Face, Flow, Line, Mark, Rules, Span, Table, mm, one_line, wrap,
+};
 
 /// Where the address stands in the window of a DL envelope, folded in three, window to the right (La Poste): from the
 /// left edge and the upper edge of the page, millimetres.
@@ -64,7 +66,8 @@ impl Sheet<'_> {
     fn seller(&self, width: f32) -> Vec<Line> {
         let seller = &self.document.seller;
         let mut lines = self.lines(&self.seller_name(), Face::Bold, 13.0, ACCENT, width);
-        let mut add = |text: &str, colour| lines.extend(self.lines(&one_line(text), Face::Regular, 9.0, colour, width));
+        let mut add =
+            |text: &str, colour| lines.extend(self.lines(&one_line(text), Face::Regular, 9.0, colour, width));
         if seller.trading_name.is_some() {
             add(&seller.legal_name, INK);
         }
@@ -91,7 +94,9 @@ impl Sheet<'_> {
     fn buyer(&self, width: f32) -> Vec<Line> {
         let buyer = &self.document.buyer;
         let mut lines = self.lines(&one_line(&buyer.name), Face::Bold, 11.0, INK, width);
-        for line in buyer.address.iter().flat_map(|place| address(place, &self.document.seller.address.country)) {
+        for line in
+            buyer.address.iter().flat_map(|place| address(place, &self.document.seller.address.country))
+        {
             lines.extend(self.lines(&line, Face::Regular, 11.0, INK, width));
         }
         lines

@@ -14,8 +14,8 @@ use permanence_domain::billing::{Document, DocumentKind, VatCategory};
 use super::format;
 use super::words::{self, Words};
 use crate::paper::{
-    Align, Area, Block, Colour, Face, Flow, Fonts, Frame, Line, Mark, Page, PaperError, Picture, Span, Style, mm,
-    one_line, wrap,
+    Align, Area, Block, Colour, Face, Flow, Fonts, Frame, Line, Mark, Page, PaperError, Picture, Span, Style,
+    mm, one_line, wrap,
 };
 
 const INK: Colour = Colour(27, 31, 35);

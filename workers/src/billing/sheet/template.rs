@@ -15,11 +15,8 @@ enum Standard {
     Payment,
 }
 
-const STANDARD: [(Standard, &str); 3] = [
-    (Standard::Items, "[[items]]"),
-    (Standard::Totals, "[[totals]]"),
-    (Standard::Payment, "[[payment]]"),
-];
+const STANDARD: [(Standard, &str); 3] =
+    [(Standard::Items, "[[items]]"), (Standard::Totals, "[[totals]]"), (Standard::Payment, "[[payment]]")];
 
 impl Sheet<'_> {
     pub(super) fn body(&self, flow: &mut Flow) {

@@ -55,7 +55,9 @@ impl Sheet<'_> {
         let reason = if reason.is_empty() { self.words.discount.to_owned() } else { reason };
         match allowance.vat.category {
             _ if self.document.vat.len() < 2 => reason,
-            VatCategory::Standard => format!("{reason} ({}\u{a0}{})", self.words.vat, self.rate(allowance.vat)),
+            VatCategory::Standard => {
+                format!("{reason} ({}\u{a0}{})", self.words.vat, self.rate(allowance.vat))
+            }
             VatCategory::Care | VatCategory::Franchise => {
                 format!("{reason} ({})", self.words.exempt.to_lowercase())
             }
