@@ -34,7 +34,7 @@ pub fn render(document: &Document, logo: Option<&[u8]>) -> Result<Vec<u8>, Paper
 /// The pages of a document before they become PDF.
 pub fn pages(document: &Document, logo: Option<&[u8]>) -> Result<Vec<Page>, PaperError> {
     let logo = logo.map(Picture::read).transpose()?.map(Arc::new);
-    sheet::Sheet::new(document, logo)?.pages()
+    Ok(sheet::Sheet::new(document, logo)?.pages())
 }
 
 /// The XML of an invoice or a credit note: CII D22B, profile EN 16931.

@@ -74,12 +74,12 @@ impl Archive {
     }
 
     fn describe(&self, document: &mut Document) -> Result<(), PaperError> {
-        let intent = self.colours(document)?;
+        let intent = colours(document)?;
         let packet = xmp::packet(self).map_err(|error| PaperError::Xml(error.to_string()))?;
         let properties = dictionary! { "Type" => "Metadata", "Subtype" => "XML" };
         // Readers that are no PDF readers look for the packet: it stays as it is.
         let metadata = document.add_object(Stream::new(properties, packet).with_compression(false));
-        let catalog = document.catalog_mut().map_err(refused)?;
+        let catalog = document.catalog_mut().map_err(|error| refused(&error))?;
         catalog.set("OutputIntents", vec![Object::Reference(intent)]);
         catalog.set("Metadata", metadata);
         catalog.set("Lang", text(self.language));
@@ -98,21 +98,6 @@ impl Archive {
         }
         document.trailer.set("Info", information);
         Ok(())
-    }
-
-    fn colours(&self, document: &mut Document) -> Result<ObjectId, PaperError> {
-        static PROFILE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
-        let profile = PROFILE.get_or_init(|| deflate(&mut SRGB.to_vec()).ok()).clone();
-        let profile = profile.ok_or_else(|| PaperError::Pdf("the colour profile".to_owned()))?;
-        let properties = dictionary! { "N" => 3, "Filter" => "FlateDecode" };
-        let profile = document.add_object(Stream::new(properties, profile).with_compression(false));
-        Ok(document.add_object(dictionary! {
-            "Type" => "OutputIntent",
-            "S" => "GTS_PDFA1",
-            "OutputConditionIdentifier" => Object::string_literal("sRGB IEC61966-2.1"),
-            "Info" => Object::string_literal("sRGB IEC61966-2.1"),
-            "DestOutputProfile" => profile,
-        }))
     }
 
     fn attach(&self, document: &mut Document) -> Result<(), PaperError> {
@@ -136,14 +121,29 @@ impl Archive {
             "EF" => dictionary! { "F" => file, "UF" => file },
         });
         let named = vec![Object::string_literal(attachment.name), Object::Reference(specification)];
-        let catalog = document.catalog_mut().map_err(refused)?;
+        let catalog = document.catalog_mut().map_err(|error| refused(&error))?;
         catalog.set("Names", dictionary! { "EmbeddedFiles" => dictionary! { "Names" => named } });
         catalog.set("AF", vec![Object::Reference(specification)]);
         Ok(())
     }
 }
 
-fn refused(error: lopdf::Error) -> PaperError {
+fn colours(document: &mut Document) -> Result<ObjectId, PaperError> {
+    static PROFILE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let profile = PROFILE.get_or_init(|| deflate(&mut SRGB.to_vec()).ok()).clone();
+    let profile = profile.ok_or_else(|| PaperError::Pdf("the colour profile".to_owned()))?;
+    let properties = dictionary! { "N" => 3, "Filter" => "FlateDecode" };
+    let profile = document.add_object(Stream::new(properties, profile).with_compression(false));
+    Ok(document.add_object(dictionary! {
+        "Type" => "OutputIntent",
+        "S" => "GTS_PDFA1",
+        "OutputConditionIdentifier" => Object::string_literal("sRGB IEC61966-2.1"),
+        "Info" => Object::string_literal("sRGB IEC61966-2.1"),
+        "DestOutputProfile" => profile,
+    }))
+}
+
+fn refused(error: &lopdf::Error) -> PaperError {
     PaperError::Pdf(error.to_string())
 }
 

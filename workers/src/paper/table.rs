@@ -62,36 +62,20 @@ impl Table {
         let head = (!self.head.is_empty()).then(|| self.row(&self.head, self.rules.head));
         let head_height = head.as_ref().map_or(0.0, |head| head.height);
         if self.rows.is_empty() {
-            self.begin(flow, head.as_ref(), 0.0);
+            begin(flow, head.as_ref(), 0.0);
         }
         for (place, cells) in self.rows.iter().enumerate() {
             let row = self.row(cells, self.rules.row);
             if place == 0 {
-                self.begin(flow, head.as_ref(), row.height);
+                begin(flow, head.as_ref(), row.height);
             } else if row.height > flow.room() && row.height + head_height <= flow.page_height() {
-                self.begin_page(flow, head.as_ref());
+                begin_page(flow, head.as_ref());
             }
             if row.height <= flow.room() {
                 flow.block(row);
             } else {
                 self.split(flow, head.as_ref(), cells);
             }
-        }
-    }
-
-    /// The head never stands alone at the foot of a page.
-    fn begin(&self, flow: &mut Flow, head: Option<&Block>, first_row: f32) {
-        let head_height = head.map_or(0.0, |head| head.height);
-        flow.need(head_height + first_row.min(flow.page_height() / 4.0));
-        if let Some(head) = head {
-            flow.block(head.clone());
-        }
-    }
-
-    fn begin_page(&self, flow: &mut Flow, head: Option<&Block>) {
-        flow.break_page();
-        if let Some(head) = head {
-            flow.block(head.clone());
         }
     }
 
@@ -112,7 +96,7 @@ impl Table {
                 flow.block(self.row(&part, self.rules.row));
             }
             if rest.iter().any(|cell| !cell.is_empty()) {
-                self.begin_page(flow, head);
+                begin_page(flow, head);
                 least = 1;
             }
         }
@@ -137,6 +121,22 @@ impl Table {
         }
         block.height = y + thickness;
         block
+    }
+}
+
+/// The head never stands alone at the foot of a page.
+fn begin(flow: &mut Flow, head: Option<&Block>, first_row: f32) {
+    let head_height = head.map_or(0.0, |head| head.height);
+    flow.need(head_height + first_row.min(flow.page_height() / 4.0));
+    if let Some(head) = head {
+        flow.block(head.clone());
+    }
+}
+
+fn begin_page(flow: &mut Flow, head: Option<&Block>) {
+    flow.break_page();
+    if let Some(head) = head {
+        flow.block(head.clone());
     }
 }
 

@@ -47,8 +47,7 @@ pub(super) fn drawn(character: char, font: &Font) -> char {
 
 fn readable(character: char) -> Option<char> {
     match character {
-        '\n' => Some('\n'),
-        '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('\n'),
+        '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('\n'),
         '\t' | '\u{2000}'..='\u{200a}' | '\u{3000}' => Some(' '),
         // Soft hyphen, joiners, marks and overrides of direction, variation selectors, tags, private use.
         '\u{ad}'

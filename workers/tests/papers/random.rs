@@ -6,7 +6,7 @@ use permanence_domain::field::Language;
 
 use crate::documents::{CARE, FRANCHISE, company, day, line, short, standard, total};
 
-/// Numbers that look random (SplitMix64, Steele, Lea and Flood 2014).
+/// Numbers that look random (`SplitMix64`, Steele, Lea and Flood 2014).
 struct Numbers(u64);
 
 impl Numbers {
@@ -27,7 +27,7 @@ impl Numbers {
     }
 
     fn of<T: Copy>(&mut self, things: &[T]) -> T {
-        things[usize::try_from(self.below(things.len() as u64)).unwrap()]
+        things[usize::try_from(self.below(things.len() as u64)).unwrap_or_default()]
     }
 }
 
@@ -112,7 +112,8 @@ fn random_lines(document: &mut Document, numbers: &mut Numbers) {
             let basis: i64 =
                 document.lines.iter().filter(|line| line.vat == *vat).map(|line| line.net.0).sum();
             if basis > 100 {
-                let amount = Cents(1 + i64::try_from(numbers.below(basis.unsigned_abs() / 2)).unwrap());
+                let amount =
+                    Cents(1 + i64::try_from(numbers.below(basis.unsigned_abs() / 2)).unwrap_or_default());
                 document.allowances.push(Allowance {
                     reason: "Remise fidélité".to_owned(),
                     amount,
@@ -127,7 +128,7 @@ fn random_line(numbers: &mut Numbers, choices: &[Vat]) -> Line {
     let price = match numbers.below(12) {
         0 => 999_999_999,
         1 => 0,
-        _ => i64::try_from(numbers.below(20_000)).unwrap(),
+        _ => i64::try_from(numbers.below(20_000)).unwrap_or_default(),
     };
     let quantity = numbers.of(&[1_000, 1_000, 1_000, 2_000, 1_500, 333, 12_000]);
     let mut line = line(numbers.of(&NAMES), quantity, price, numbers.of(choices));
@@ -138,7 +139,7 @@ fn random_line(numbers: &mut Numbers, choices: &[Vat]) -> Line {
     }
     if line.net.0 > 10 && numbers.one_in(4) {
         line.discount = Cents(line.net.0 / 10);
-        line.net = line.net - line.discount;
+        line.net -= line.discount;
     }
     line
 }

@@ -35,22 +35,11 @@ impl Sheet<'_> {
             flow.draw(block, 0.0, 0.0);
             flow.go_to(mm(TITLE));
         } else {
-            self.tall_head(flow, logo_height, seller, buyer);
+            tall_head(flow, logo_height, seller, buyer);
         }
         self.title_block(flow);
         self.facts(flow);
         flow.gap(20.0);
-    }
-
-    /// Names too long for their places stand side by side over as many pages as they need.
-    fn tall_head(&self, flow: &mut Flow, logo_height: f32, seller: Vec<Line>, buyer: Vec<Line>) {
-        flow.skip(logo_height.max(mm(WINDOW.1) - flow.frame.top - height(&seller).min(mm(20.0))));
-        let left = Column { width: mm(ADDRESS_WIDTH), align: Align::Left };
-        let rest = Column::rest(flow.frame.width, &[left]);
-        let rules = Rules { head: (0.0, HAIRLINE), row: (0.0, HAIRLINE), padding: 0.0 };
-        let columns = vec![left, Column { width: rest, align: Align::Left }];
-        Table { columns, head: Vec::new(), rows: vec![vec![seller, buyer]], rules }.draw(flow);
-        flow.gap(24.0);
     }
 
     fn logo_block(&self) -> Block {
@@ -164,6 +153,17 @@ impl Sheet<'_> {
         facts.extend(buyer.vat_id.as_deref().map(|number| (words.buyer_vat_id, one_line(number))));
         facts
     }
+}
+
+/// Names too long for their places stand side by side over as many pages as they need.
+fn tall_head(flow: &mut Flow, logo_height: f32, seller: Vec<Line>, buyer: Vec<Line>) {
+    flow.skip(logo_height.max(mm(WINDOW.1) - flow.frame.top - height(&seller).min(mm(20.0))));
+    let left = Column { width: mm(ADDRESS_WIDTH), align: Align::Left };
+    let rest = Column::rest(flow.frame.width, &[left]);
+    let rules = Rules { head: (0.0, HAIRLINE), row: (0.0, HAIRLINE), padding: 0.0 };
+    let columns = vec![left, Column { width: rest, align: Align::Left }];
+    Table { columns, head: Vec::new(), rows: vec![vec![seller, buyer]], rules }.draw(flow);
+    flow.gap(24.0);
 }
 
 fn height(lines: &[Line]) -> f32 {

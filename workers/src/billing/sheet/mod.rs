@@ -42,7 +42,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// Draws it.
-    pub(super) fn pages(&self) -> Result<Vec<Page>, PaperError> {
+    pub(super) fn pages(&self) -> Vec<Page> {
         let frame = Frame {
             left: mm(MARGIN),
             width: mm(210.0 - 2.0 * MARGIN),
@@ -58,7 +58,7 @@ impl<'a> Sheet<'a> {
             self.agreement(&mut flow);
         }
         let footer = self.footer_line(frame.width);
-        Ok(flow.finish(|page, count| self.footer(frame, &footer, page, count)))
+        flow.finish(|page, count| self.footer(frame, &footer, page, count))
     }
 
     fn style(&self, face: Face, size: f32, colour: Colour) -> Style {

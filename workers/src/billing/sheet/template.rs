@@ -82,7 +82,7 @@ impl Sheet<'_> {
                 flow.lines(&lines, indent);
                 flow.gap(3.0);
             }
-            Part::Table(rows) => self.word_table(flow, rows),
+            Part::Table(rows) => word_table(flow, rows),
             Part::Rule => {
                 let mut block = Block::default();
                 block.fill(Area { x: 0.0, y: 4.0, width, height: 0.5 }, HAIRLINE);
@@ -91,27 +91,27 @@ impl Sheet<'_> {
             }
         }
     }
+}
 
-    fn word_table(&self, flow: &mut Flow, rows: &[Vec<Vec<Span>>]) {
-        let count = rows.iter().map(Vec::len).max().unwrap_or_default();
-        let Ok(columns) = u16::try_from(count) else { return };
-        if columns == 0 {
-            return;
-        }
-        let width = Column::even(flow.frame.width, columns);
-        if width < 24.0 {
-            // More columns than the page has room for: one below the other.
-            for spans in rows.iter().flatten() {
-                flow.lines(&wrap(spans, flow.frame.width), 0.0);
-            }
-            return;
-        }
-        let cells = |row: &Vec<Vec<Span>>| row.iter().map(|spans| wrap(spans, width)).collect::<Vec<Cell>>();
-        let mut rows = rows.iter().map(cells);
-        let head = rows.next().unwrap_or_default();
-        let rules = Rules { head: (1.0, ACCENT), row: (0.4, HAIRLINE), padding: 4.0 };
-        let columns = vec![Column { width, align: Align::Left }; count];
-        Table { columns, head, rows: rows.collect(), rules }.draw(flow);
-        flow.gap(8.0);
+fn word_table(flow: &mut Flow, rows: &[Vec<Vec<Span>>]) {
+    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let Ok(columns) = u16::try_from(count) else { return };
+    if columns == 0 {
+        return;
     }
+    let width = Column::even(flow.frame.width, columns);
+    if width < 24.0 {
+        // More columns than the page has room for: one below the other.
+        for spans in rows.iter().flatten() {
+            flow.lines(&wrap(spans, flow.frame.width), 0.0);
+        }
+        return;
+    }
+    let cells = |row: &Vec<Vec<Span>>| row.iter().map(|spans| wrap(spans, width)).collect::<Vec<Cell>>();
+    let mut rows = rows.iter().map(cells);
+    let head = rows.next().unwrap_or_default();
+    let rules = Rules { head: (1.0, ACCENT), row: (0.4, HAIRLINE), padding: 4.0 };
+    let columns = vec![Column { width, align: Align::Left }; count];
+    Table { columns, head, rows: rows.collect(), rules }.draw(flow);
+    flow.gap(8.0);
 }

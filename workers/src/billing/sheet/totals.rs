@@ -10,6 +10,8 @@ const BOX: f32 = 240.0;
 /// Room for an amount within it, points.
 const AMOUNT: f32 = 76.0;
 const PADDING: f32 = 10.0;
+/// Of the amount to pay, points.
+const HEIGHT: f32 = 34.0;
 
 impl Sheet<'_> {
     pub(super) fn totals(&self, flow: &mut Flow) {
@@ -81,7 +83,6 @@ impl Sheet<'_> {
             DocumentKind::Quote if self.bears_vat() => (words.total_gross, totals.gross),
             DocumentKind::Quote => (words.total, totals.gross),
         };
-        const HEIGHT: f32 = 34.0;
         block.fill(Area { x: 0.0, y, width: BOX, height: HEIGHT }, TINT);
         block.fill(Area { x: 0.0, y, width: 3.0, height: HEIGHT }, ACCENT);
         let name = self.lines(name, Face::Bold, 10.5, ACCENT, 110.0);
