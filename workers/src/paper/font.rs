@@ -122,15 +122,18 @@ pub(super) struct Font {
 impl Font {
     fn read(face: Face, data: &'static [u8], name: &'static str) -> Result<Self, String> {
         let parsed = ttf_parser::Face::parse(data, 0).map_err(|error| format!("{name}: {error}"))?;
-        let glyphs = (0..=u16::MAX)
-            .map(|code| {
-                let id = char::from_u32(u32::from(code)).and_then(|character| parsed.glyph_index(character));
-                id.map_or_else(Glyph::default, |id| Glyph {
-                    id: id.0,
-                    advance: parsed.glyph_hor_advance(id).unwrap_or_default(),
-                })
-            })
-            .collect();
+        let mut glyphs = vec![Glyph::default(); 1 << 16];
+        for table in parsed.tables().cmap.into_iter().flat_map(|cmap| cmap.subtables) {
+            if table.is_unicode() {
+                table.codepoints(|code| {
+                    let place = usize::try_from(code).ok().and_then(|code| glyphs.get_mut(code));
+                    if let (Some(glyph), Some(id)) = (place, table.glyph_index(code)) {
+                        let advance = parsed.glyph_hor_advance(id).unwrap_or_default();
+                        *glyph = Glyph { id: id.0, advance };
+                    }
+                });
+            }
+        }
         let bounds = parsed.global_bounding_box();
         Ok(Self {
             face,

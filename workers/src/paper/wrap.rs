@@ -213,6 +213,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn every_line_fits_and_every_letter_is_there(text in "\\PC{0,300}", width in 40.0f32..400.0) {
             let style = style();
@@ -221,7 +223,8 @@ mod tests {
                 prop_assert!(line.width <= width + 0.01, "{} > {width}", line.width);
             }
             let letters = |text: &str| text.chars().filter(|c| *c != ' ' && *c != '\n').collect::<String>();
-            let expected: String = printable(&text).chars().map(|character| drawn(character, style.font)).collect();
+            let draw = |character| drawn(character, style.font);
+            let expected: String = letters(&printable(&text)).chars().map(draw).collect();
             prop_assert_eq!(letters(&texts(&lines).concat()), letters(&expected));
         }
     }
