@@ -27,7 +27,7 @@ pub use image::Picture;
 pub use page::{Mark, Page};
 pub use table::{Cell, Column, Rules, Table};
 pub use text::{one_line, printable};
-pub use wrap::{Line, Span, wrap};
+pub use wrap::{Line, Span, wrap, wrap_at_most};
 
 /// Why a paper cannot be made. None of it passes by itself.
 #[derive(Debug, thiserror::Error)]

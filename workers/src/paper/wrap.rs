@@ -50,6 +50,20 @@ impl Line {
         self.height / 2.0 + self.height / LEADING * CAPITALS
     }
 
+    /// Ends the line with an ellipsis, in place of letters where there is no room.
+    fn leave_off(&mut self, width: f32) {
+        let Some(last) = self.pieces.last_mut() else { return };
+        let (style, before) = (last.style, self.width - last.width);
+        let ellipsis = style.advance('…');
+        while last.text.ends_with(' ') || before + last.width + ellipsis > width {
+            let Some(letter) = last.text.pop() else { break };
+            last.width -= style.advance(letter);
+        }
+        last.text.push('…');
+        last.width += ellipsis;
+        self.width = before + last.width;
+    }
+
     fn push(&mut self, text: &str, width: f32, style: Style) {
         match self.pieces.last_mut() {
             Some(last) if last.style == style => {
@@ -71,6 +85,18 @@ pub fn wrap(spans: &[Span], width: f32) -> Vec<Line> {
         breaker.span(&printable(&span.text), span.style);
     }
     breaker.end()
+}
+
+/// The same, but no more than so many lines: an ellipsis says that there was more.
+pub fn wrap_at_most(spans: &[Span], width: f32, most: usize) -> Vec<Line> {
+    let mut lines = wrap(spans, width);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.leave_off(width);
+        }
+    }
+    lines
 }
 
 struct Breaker {
@@ -201,6 +227,14 @@ mod tests {
         assert_eq!(texts(&lines), ["un", "", "deux"]);
         assert!(wrap(&[Span::new(" \n ", style())], 90.0).is_empty());
         assert!(wrap(&[Span::new("W".repeat(500), style())], 90.0).len() > 40);
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        let cut = |text: &str, most| texts(&wrap_at_most(&[Span::new(text, style())], 60.0, most));
+        assert_eq!(cut("Bilan initial complet", 1), ["Bilan initial…"]);
+        assert_eq!(cut("Bilan initial complet", 2), ["Bilan initial", "complet"]);
+        assert_eq!(cut(&"W".repeat(9), 1), ["WWWWWW…"]);
     }
 
     #[test]

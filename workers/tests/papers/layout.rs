@@ -1,3 +1,4 @@
+use permanence_domain::billing::{Allowance, Cents};
 use permanence_workers::billing;
 use permanence_workers::paper::{Mark, Page, mm};
 use proptest::prelude::*;
@@ -98,6 +99,19 @@ fn a_name_of_any_length_stands_on_the_first_pages() {
     assert!(texts(&pages).iter().any(|text| text == "Net à payer"));
     let buyer = texts(&pages).concat().matches("olfeschlege").count();
     assert!(buyer > 300, "{buyer}");
+}
+
+#[test]
+fn the_totals_stay_on_one_page_whatever_the_discounts_are_called() {
+    let mut document = documents::company();
+    document.lines[0].net = Cents(999_999_999_999);
+    let allowances = (0..8).flat_map(|_| document.allowances.clone());
+    document.allowances =
+        allowances.map(|less| Allowance { reason: "Remise exceptionnelle ".repeat(25), ..less }).collect();
+    documents::total(&mut document, 10);
+    let pages = pages(&document);
+    stands_within_the_page(&pages);
+    no_letters_overlap(&pages);
 }
 
 #[test]

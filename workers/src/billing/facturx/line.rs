@@ -8,7 +8,7 @@ use super::{category, present};
 use crate::billing::format::{xml_amount, xml_decimal};
 use crate::xml::Xml;
 
-pub(super) fn write(xml: &mut Xml, place: usize, line: &Line) -> io::Result<()> {
+pub(super) fn write(xml: &mut Xml, place: usize, line: &Line, discount: &str) -> io::Result<()> {
     xml.element("ram:IncludedSupplyChainTradeLineItem", &[], |xml| {
         xml.element("ram:AssociatedDocumentLineDocument", &[], |xml| {
             xml.text("ram:LineID", &place.to_string())
@@ -25,11 +25,11 @@ pub(super) fn write(xml: &mut Xml, place: usize, line: &Line) -> io::Result<()> 
         xml.element("ram:SpecifiedLineTradeDelivery", &[], |xml| {
             xml.text_with("ram:BilledQuantity", &[("unitCode", &line.unit)], &xml_decimal(line.quantity.0, 3))
         })?;
-        settlement(xml, line)
+        settlement(xml, line, discount)
     })
 }
 
-fn settlement(xml: &mut Xml, line: &Line) -> io::Result<()> {
+fn settlement(xml: &mut Xml, line: &Line, reason: &str) -> io::Result<()> {
     xml.element("ram:SpecifiedLineTradeSettlement", &[], |xml| {
         xml.element("ram:ApplicableTradeTax", &[], |xml| {
             xml.text("ram:TypeCode", "VAT")?;
@@ -37,7 +37,7 @@ fn settlement(xml: &mut Xml, line: &Line) -> io::Result<()> {
             xml.text("ram:RateApplicablePercent", &xml_decimal(i64::from(line.vat.rate), 2))
         })?;
         if line.discount != Cents::ZERO {
-            discount(xml, line.discount)?;
+            discount(xml, line.discount, reason)?;
         }
         xml.element("ram:SpecifiedTradeSettlementLineMonetarySummation", &[], |xml| {
             xml.text("ram:LineTotalAmount", &xml_amount(line.net))
@@ -46,11 +46,11 @@ fn settlement(xml: &mut Xml, line: &Line) -> io::Result<()> {
 }
 
 /// What is taken off the line (BG-27), code 95 of UNTDID 5189: a discount.
-fn discount(xml: &mut Xml, amount: Cents) -> io::Result<()> {
+fn discount(xml: &mut Xml, amount: Cents, reason: &str) -> io::Result<()> {
     xml.element("ram:SpecifiedTradeAllowanceCharge", &[], |xml| {
         xml.element("ram:ChargeIndicator", &[], |xml| xml.text("udt:Indicator", "false"))?;
         xml.text("ram:ActualAmount", &xml_amount(amount))?;
         xml.text("ram:ReasonCode", "95")?;
-        xml.text("ram:Reason", "Remise")
+        xml.text("ram:Reason", reason)
     })
 }

@@ -48,13 +48,13 @@ pub(super) fn attachment(document: &Document) -> Result<Attachment, PaperError> 
 /// Writes the XML.
 pub(super) fn write(document: &Document) -> Result<Vec<u8>, PaperError> {
     let written = || -> io::Result<Vec<u8>> {
-        let mut xml = Xml::document()?;
+        let (mut xml, words) = (Xml::document()?, words::of(document.language));
         xml.element("rsm:CrossIndustryInvoice", &NAMESPACES, |xml| {
             context(xml, document)?;
             header(xml, document)?;
             xml.element("rsm:SupplyChainTradeTransaction", &[], |xml| {
                 for (place, item) in document.lines.iter().enumerate() {
-                    line::write(xml, place + 1, item)?;
+                    line::write(xml, place + 1, item, words.discount)?;
                 }
                 party::agreement(xml, document)?;
                 delivery(xml, document)?;

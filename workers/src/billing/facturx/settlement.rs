@@ -28,7 +28,7 @@ pub(super) fn write(xml: &mut Xml, document: &Document) -> io::Result<()> {
         }
         period(xml, document)?;
         for allowance in &document.allowances {
-            discount(xml, allowance)?;
+            discount(xml, allowance, words::of(document.language).discount)?;
         }
         terms(xml, document)?;
         totals(xml, document)?;
@@ -107,11 +107,11 @@ fn period(xml: &mut Xml, document: &Document) -> io::Result<()> {
     })
 }
 
-fn discount(xml: &mut Xml, allowance: &Allowance) -> io::Result<()> {
+fn discount(xml: &mut Xml, allowance: &Allowance, reason: &str) -> io::Result<()> {
     xml.element("ram:SpecifiedTradeAllowanceCharge", &[], |xml| {
         xml.element("ram:ChargeIndicator", &[], |xml| xml.text("udt:Indicator", "false"))?;
         xml.text("ram:ActualAmount", &xml_amount(allowance.amount))?;
-        xml.text("ram:Reason", present(Some(&allowance.reason)).unwrap_or("Remise"))?;
+        xml.text("ram:Reason", present(Some(&allowance.reason)).unwrap_or(reason))?;
         xml.element("ram:CategoryTradeTax", &[], |xml| {
             xml.text("ram:TypeCode", "VAT")?;
             xml.text("ram:CategoryCode", category(allowance.vat))?;

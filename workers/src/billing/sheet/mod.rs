@@ -15,7 +15,7 @@ use super::format;
 use super::words::{self, Words};
 use crate::paper::{
     Align, Area, Block, Colour, Face, Flow, Fonts, Frame, Line, Mark, Page, PaperError, Picture, Span, Style,
-    mm, one_line, wrap,
+    mm, one_line, wrap, wrap_at_most,
 };
 
 const INK: Colour = Colour(27, 31, 35);
@@ -91,20 +91,7 @@ impl<'a> Sheet<'a> {
 
     /// A text on one line, cut with an ellipsis where there is no room: for what stands in full elsewhere.
     fn short(&self, text: &str, face: Face, size: f32, colour: Colour, width: f32) -> Vec<Line> {
-        let style = self.style(face, size, colour);
-        let text = one_line(text);
-        if style.width(&text) <= width {
-            return wrap(&[Span::new(text, style)], width + 1.0);
-        }
-        let mut left = width - style.width("…");
-        let kept: String = text
-            .chars()
-            .take_while(|character| {
-                left -= style.width(character.encode_utf8(&mut [0; 4])).max(size * 0.6);
-                left >= 0.0
-            })
-            .collect();
-        wrap(&[Span::new(format!("{}…", kept.trim_end()), style)], width + 1.0)
+        wrap_at_most(&[Span::new(one_line(text), self.style(face, size, colour))], width, 1)
     }
 
     /// Who the seller is in law, on each page.

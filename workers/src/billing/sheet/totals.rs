@@ -3,12 +3,12 @@
 use permanence_domain::billing::{Allowance, Cents, DocumentKind, VatCategory};
 
 use super::{ACCENT, HAIRLINE, INK, MUTED, Sheet, TINT};
-use crate::paper::{Align, Area, Block, Face, Flow, one_line};
+use crate::paper::{Align, Area, Block, Face, Flow, Span, one_line, wrap_at_most};
 
 /// Width of the box, points.
-const BOX: f32 = 240.0;
+const BOX: f32 = 254.0;
 /// Room for an amount within it, points.
-const AMOUNT: f32 = 76.0;
+const AMOUNT: f32 = 90.0;
 const PADDING: f32 = 10.0;
 /// Of the amount to pay, points.
 const HEIGHT: f32 = 34.0;
@@ -68,7 +68,10 @@ impl Sheet<'_> {
 
     fn total(&self, block: &mut Block, y: f32, name: &str, amount: Cents) -> f32 {
         let width = BOX - AMOUNT - 2.0 * PADDING;
-        let name = self.lines(name, Face::Regular, 9.5, MUTED, width - 6.0);
+        let name = Span::new(name, self.style(Face::Regular, 9.5, MUTED));
+        // The box stays on one page: a reason of any length stands in full in the XML.
+        let most = if self.document.allowances.len() > 6 { 1 } else { 3 };
+        let name = wrap_at_most(&[name], width, most);
         let amount = self.lines(&self.euros(amount), Face::Regular, 9.5, INK, AMOUNT);
         block.lines(&amount, BOX - AMOUNT - PADDING, y, AMOUNT, Align::Right);
         block.lines(&name, PADDING, y, width, Align::Left) + 4.0
@@ -86,12 +89,16 @@ impl Sheet<'_> {
         block.fill(Area { x: 0.0, y, width: BOX, height: HEIGHT }, TINT);
         block.fill(Area { x: 0.0, y, width: 3.0, height: HEIGHT }, ACCENT);
         let name = self.lines(name, Face::Bold, 10.5, ACCENT, 110.0);
-        let amount = self.lines(&self.euros(amount), Face::Bold, 15.0, ACCENT, BOX);
+        let amount = self.euros(amount);
+        let room = BOX - 110.0 - 3.0 * PADDING;
+        let fits = |size: &f32| self.style(Face::Bold, *size, ACCENT).width(&amount) < room;
+        let size = [15.0, 12.0, 9.5].into_iter().find(fits).unwrap_or(7.0);
+        let amount = self.lines(&amount, Face::Bold, size, ACCENT, room);
         let middle = |lines: &[crate::paper::Line]| {
             y + (HEIGHT - lines.iter().map(|line| line.height).sum::<f32>()) / 2.0
         };
         block.lines(&name, PADDING, middle(&name), 110.0, Align::Left);
-        block.lines(&amount, 0.0, middle(&amount), BOX - PADDING, Align::Right);
+        block.lines(&amount, BOX - PADDING - room, middle(&amount), room, Align::Right);
         y + HEIGHT
     }
 
