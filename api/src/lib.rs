@@ -8,6 +8,7 @@ mod docs;
 mod error;
 mod extract;
 mod health;
+mod inventory;
 mod jobs;
 mod messages;
 mod observe;

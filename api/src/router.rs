@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, auth, availability, docs,
     error::{ApiError, unknown_method, unknown_route},
-    health, jobs, messages, observe, pages, patients, practitioners, queues, rooms, settings,
+    health, inventory, jobs, messages, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -72,6 +72,11 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::list_patient_messages))
         .routes(routes!(messages::resolve_message))
+        // Whoever looks after the stock.
+        .routes(routes!(inventory::get_inventory))
+        .routes(routes!(inventory::add_item, inventory::list_items))
+        .routes(routes!(inventory::get_item, inventory::update_item, inventory::delete_item))
+        .routes(routes!(inventory::add_movement, inventory::list_movements))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))

@@ -11,13 +11,14 @@ use utoipa::openapi::{
 };
 
 /// Fields of requests that may be left out because the server has a default; they are never absent from answers.
-const DEFAULTED: [(&str, &[&str]); 6] = [
+const DEFAULTED: [(&str, &[&str]); 7] = [
     ("NewPatient", &["language"]),
     ("Consents", &["reminder_sms", "reminder_email"]),
     ("NewAppointment", &["outside_availability"]),
     ("NewTemplate", &["transliterate"]),
     ("PreviewRequest", &["transliterate"]),
     ("Rule", &["every_weeks"]),
+    ("NewItem", &["threshold", "margin"]),
 ];
 
 /// Routes whose key has nothing to do, so that no answer is kept.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use permanence_domain::{
     clock::SimulatedClock,
     db::{Actor, Db, TenantTx},
-    field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone},
+    field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone, Whole},
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
+    inventory::{self, MovementKind, NewItem, NewMovement, UnitName},
     ids::{PatientId, PractitionerId, TenantId, UserId},
     migrate::MIGRATOR,
     notifications::{
@@ -49,6 +50,7 @@ pub(crate) async fn two() -> Two {
         tx.commit().await.unwrap();
         fill(&db, tenant, name).await;
         choose_words(&db, tenant).await;
+        stock(&db, tenant).await;
         tenants.push(tenant);
     }
     Two { database, db, own: tenants[0], other: tenants[1] }
@@ -141,5 +143,32 @@ async fn choose_words(db: &Db, tenant: TenantId) {
     let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
     let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
     templates::put(&mut tx, key, 0, &words).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// An item of which a lot came in.
+async fn stock(db: &Db, tenant: TenantId) {
+    let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
+    let item = NewItem {
+        name: Label::parse("Lidocaïne").unwrap(),
+        reference: Some(Label::parse("LIDO").unwrap()),
+        unit: UnitName::parse("flacon").unwrap(),
+        supplier: None,
+        location: None,
+        price_cents: None,
+        threshold: Whole::try_from(5_000).unwrap(),
+        margin: Whole::default(),
+    };
+    let item = inventory::add_item(&mut tx, &item).await.unwrap().item.id;
+    let receipt = NewMovement {
+        kind: MovementKind::Receipt,
+        quantity: Some(Whole::try_from(1_000).unwrap()),
+        counted: None,
+        lot: Some(Label::parse("L1").unwrap()),
+        expires_on: Some(Day::parse("2027-01-20").unwrap()),
+        reason: None,
+        appointment_id: None,
+    };
+    inventory::move_stock(&mut tx, item, &receipt).await.unwrap();
     tx.commit().await.unwrap();
 }
