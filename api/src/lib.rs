@@ -11,6 +11,7 @@ mod health;
 mod inventory;
 mod jobs;
 mod messages;
+mod notifications;
 mod observe;
 mod pages;
 mod patients;

@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod config;
 mod identity;
+mod inventory;
 pub mod notifications;
 pub mod perform;
 mod platform;

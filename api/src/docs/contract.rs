@@ -89,9 +89,14 @@ fn problem(description: &str) -> RefOr<Response> {
     )
 }
 
-/// Whatever has a body may have a wrong one, and whatever changes a resource needs its version.
+/// Whatever has a body may have a wrong one, and whatever changes a resource needs its version. A PUT that only sets a mark
+/// has neither.
 fn add_errors(method: &HttpMethod, operation: &mut Operation) {
+    let mark = *method == HttpMethod::Put && operation.request_body.is_none();
     let responses = &mut operation.responses.responses;
+    if mark {
+        return;
+    }
     if matches!(method, HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch) {
         responses.insert("413".to_owned(), problem("The body is too large."));
         responses.insert("415".to_owned(), problem("The body is not sent as JSON."));

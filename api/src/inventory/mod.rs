@@ -4,7 +4,8 @@ use axum::{Json, http::StatusCode, response::Response};
 use permanence_domain::{
     ids::ItemId,
     inventory::{
-        self, Item, ItemQuery, ItemStock, Movement, NewItem, NewMovement, Overview, OverviewQuery,
+        self, Item, ItemQuery, ItemStock, Movement, NewItem, NewMovement, NewSubscription, Overview,
+        OverviewQuery, Subscription,
     },
     page::{Page, PageQuery},
 };
@@ -107,4 +108,25 @@ pub(crate) async fn list_movements(
     let movements = inventory::list_movements(&mut read.tx, id, page).await?;
     read.tx.commit().await?;
     Ok(Json(movements))
+}
+
+/// How the caller hears of alerts about the stock.
+#[utoipa::path(get, path = "/inventory/subscription", tag = "inventory", security(("bearer" = [])),
+    responses((status = 200, body = Subscription), CommonErrors))]
+pub(crate) async fn get_subscription(mut read: Read<InventoryRead>) -> Result<Versioned<Subscription>> {
+    let subscription = inventory::subscription(&mut read.tx).await?;
+    read.tx.commit().await?;
+    Ok(versioned(subscription.version, subscription))
+}
+
+/// Choose how the caller hears of alerts about the stock.
+#[utoipa::path(put, path = "/inventory/subscription", tag = "inventory", security(("bearer" = [])),
+    request_body = NewSubscription, params(("If-Match" = String, Header)),
+    responses((status = 200, body = Subscription), CommonErrors))]
+pub(crate) async fn update_subscription(
+    mut change: Change<InventoryRead, NewSubscription>,
+) -> Result<Versioned<Subscription>> {
+    let subscription = inventory::subscribe(&mut change.tx, change.version, change.body).await?;
+    change.tx.commit().await?;
+    Ok(versioned(subscription.version, subscription))
 }

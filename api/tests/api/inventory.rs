@@ -88,7 +88,11 @@ async fn the_stock_is_what_came_less_what_went() {
     assert_eq!(quantities.iter().sum::<i64>(), 7_000);
     assert_eq!(log["total"], 4, "what was refused left nothing");
     assert!(
-        log["items"].as_array().unwrap().iter().all(|line| line["created_by"] == json!(practice.assistant.user))
+        log["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|line| line["created_by"] == json!(practice.assistant.user))
     );
 
     let mut settings = practice.admin.get("/api/v1/settings").await.expect(200).body;
@@ -199,8 +203,11 @@ async fn the_page_tells_how_each_item_stands() {
     // Where the day has changed already.
     let practice = api.practice("Port", Tz::Indian__Reunion).await;
     let stocked = async |name: &str, threshold: u32, quantity: u32, expires: Option<&str>| {
-        let id = item(&practice, json!({ "name": name, "unit": "u", "threshold": threshold,
-                                         "supplier": "Médistore", "location": "Réserve" }))
+        let id = item(
+            &practice,
+            json!({ "name": name, "unit": "u", "threshold": threshold,
+                                         "supplier": "Médistore", "location": "Réserve" }),
+        )
         .await;
         if quantity > 0 {
             let lot = expires.map(|_| "L1");

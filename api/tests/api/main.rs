@@ -12,6 +12,7 @@ mod idempotency;
 mod inventory;
 mod isolation;
 mod jobs;
+mod notifications;
 mod patients;
 mod practice;
 mod process;

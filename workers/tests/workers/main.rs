@@ -8,5 +8,6 @@ mod killed;
 mod metrics;
 mod reminders;
 mod schedule;
+mod stock;
 mod support;
 mod year;

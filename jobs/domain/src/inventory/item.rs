@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Amount,
     level::{Badge, LotLevel, Today, levels},
+    watch,
 };
 use crate::{
     audit,
@@ -256,6 +257,7 @@ pub async fn update_item(tx: &mut TenantTx, id: ItemId, version: i32, new: &NewI
     if changed.rows_affected() == 0 {
         return Err(Error::Changed("item"));
     }
+    watch::request(tx).await?;
     audit::record(tx, "inventory.update_item", "inventory_item", id.0).await?;
     get_item(tx, id).await
 }
@@ -264,7 +266,10 @@ pub async fn update_item(tx: &mut TenantTx, id: ItemId, version: i32, new: &NewI
 pub async fn delete_item(tx: &mut TenantTx, id: ItemId) -> Result<()> {
     lock(tx, id).await?;
     if !levels(tx, id).await?.is_empty() {
-        return Err(Error::conflict("has_stock", "there is some of it left: take it out or correct it first"));
+        return Err(Error::conflict(
+            "has_stock",
+            "there is some of it left: take it out or correct it first",
+        ));
     }
     let (tenant, now) = (tx.tenant(), tx.now());
     sqlx::query!(
@@ -276,6 +281,7 @@ pub async fn delete_item(tx: &mut TenantTx, id: ItemId) -> Result<()> {
     )
     .execute(tx.conn())
     .await?;
+    watch::request(tx).await?;
     audit::record(tx, "inventory.delete_item", "inventory_item", id.0).await
 }
 

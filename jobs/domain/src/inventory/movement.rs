@@ -9,6 +9,7 @@ use super::{
     Amount, ItemStock, Portion, get_item,
     item::lock,
     level::{LotLevel, Today, levels, pick},
+    watch,
 };
 use crate::{
     audit,
@@ -124,7 +125,11 @@ impl NewMovement {
         if self.expires_on.is_some() && self.kind != MovementKind::Receipt {
             problems.push(foreign("expires_on", "nothing: it belongs to a receipt"));
         } else if self.expires_on.is_some() && self.lot.is_none() {
-            problems.push(Problem::new("lot", "lot_needed", "the number of the lot that expires on that day"));
+            problems.push(Problem::new(
+                "lot",
+                "lot_needed",
+                "the number of the lot that expires on that day",
+            ));
         }
         problems.finish()
     }
@@ -148,6 +153,7 @@ pub async fn move_stock(tx: &mut TenantTx, item: ItemId, new: &NewMovement) -> R
         }
     };
     record(tx, item, new, &parts).await?;
+    watch::request(tx).await?;
     audit::record(tx, "inventory.move", "inventory_item", item.0).await?;
     get_item(tx, item).await
 }

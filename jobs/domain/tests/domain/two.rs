@@ -7,8 +7,8 @@ use permanence_domain::{
     db::{Actor, Db, TenantTx},
     field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone, Whole},
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
-    inventory::{self, MovementKind, NewItem, NewMovement, UnitName},
     ids::{PatientId, PractitionerId, TenantId, UserId},
+    inventory::{self, MovementKind, NewItem, NewMovement, UnitName},
     migrate::MIGRATOR,
     notifications::{
         Channel, Purpose, Unreachable, note_unreachable,
@@ -146,7 +146,7 @@ async fn choose_words(db: &Db, tenant: TenantId) {
     tx.commit().await.unwrap();
 }
 
-/// An item of which a lot came in.
+/// An item of which a lot came in that expires soon, and a member who is told.
 async fn stock(db: &Db, tenant: TenantId) {
     let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
     let item = NewItem {
@@ -170,5 +170,18 @@ async fn stock(db: &Db, tenant: TenantId) {
         appointment_id: None,
     };
     inventory::move_stock(&mut tx, item, &receipt).await.unwrap();
+    inventory::watch(&mut tx).await.unwrap();
+    // The member has not accepted yet, so nobody is told by the rules.
+    for row in [
+        "INSERT INTO inventory_subscriptions (tenant_id, user_id, in_app, email, updated_at)
+         SELECT tenant_id, user_id, true, true, now() FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO inventory_digests (tenant_id, id, watch_id, user_id, created_at, updated_at)
+         SELECT tenant_id, user_id, user_id, user_id, now(), now() FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO notifications (tenant_id, id, user_id, kind, title, body, resource, created_at)
+         SELECT tenant_id, user_id, user_id, 'stock_summary', 't', 'b', 'inventory_item', now()
+         FROM memberships WHERE tenant_id = $1",
+    ] {
+        sqlx::query(row).bind(tenant.0).execute(tx.conn()).await.unwrap();
+    }
     tx.commit().await.unwrap();
 }
