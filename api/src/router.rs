@@ -82,6 +82,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(inventory::add_item, inventory::list_items))
         .routes(routes!(inventory::get_item, inventory::update_item, inventory::delete_item))
         .routes(routes!(inventory::add_movement, inventory::list_movements))
+        .routes(routes!(inventory::imports::request_import))
+        .routes(routes!(inventory::imports::get_import))
         .routes(routes!(inventory::get_subscription, inventory::update_subscription))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .routes(routes!(jobs::list_jobs))

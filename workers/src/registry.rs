@@ -4,7 +4,7 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     identity::jobs::SendInvitation,
-    inventory::jobs::{SendDigest, WatchStock},
+    inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
         receipts::jobs::AskDeliveries,
@@ -44,6 +44,7 @@ impl Registry {
             .with::<SendInvitation>()
             .with::<WatchStock>()
             .with::<SendDigest>()
+            .with::<ImportItems>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
     }

@@ -7,6 +7,7 @@ mod change;
 mod create;
 mod input;
 mod public;
+mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
@@ -18,6 +19,7 @@ pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
 pub(crate) use input::{Empty, Idempotent, JobNumber, Path, Query, QueueName, TemplatePath};
 pub(crate) use public::Public;
+pub(crate) use upload::{Csv, Upload};
 
 /// Largest body of a request, bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;

@@ -1,5 +1,7 @@
 //! What the practice keeps in stock.
 
+pub(crate) mod imports;
+
 use axum::{Json, http::StatusCode, response::Response};
 use permanence_domain::{
     ids::ItemId,

@@ -9,6 +9,7 @@ mod contract;
 mod errors;
 mod health;
 mod idempotency;
+mod imports;
 mod inventory;
 mod isolation;
 mod jobs;

@@ -88,6 +88,8 @@ ids! {
     WatchId,
     /// A mail that tells of alerts.
     DigestId,
+    /// An import of a supplier's file.
+    ImportId,
     /// What a member is told within the application.
     NotificationId,
 }

@@ -2,6 +2,7 @@
 //! movements and is kept nowhere else. Never buys anything, and bills nothing.
 
 mod digest;
+pub mod import;
 mod item;
 pub mod jobs;
 mod level;
