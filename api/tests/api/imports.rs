@@ -77,6 +77,7 @@ async fn a_file_may_be_large_and_not_larger() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let path = format!("{IMPORTS}?mode=count");
+    let too_large = vec![b'x'; 128 * 1024 * 1024 + 1];
     practice.assistant.upload(&path, "k", "text/csv", too_large).await.refused(413, "body_too_large");
     assert_eq!(api.objects(), 0);
     let large = vec![b'x'; 2 * 1024 * 1024];

@@ -39,9 +39,9 @@ async fn request(world: &World, file: &[u8], mode: ImportMode, dry_run: bool) ->
     world.storage().put(&object, "text/csv", file.to_vec()).await.unwrap();
     let dry_run = Flag::parse(&dry_run.to_string()).unwrap();
     let options = ImportOptions { mode, dry_run, mapping: Mapping::default() };
+    let bytes = i64::try_from(file.len()).unwrap();
     let mut tx = world.begin().await;
-    let import =
-        inventory::import::request_import(&mut tx, &options, &object, file.len() as i64).await.unwrap();
+    let import = inventory::import::request_import(&mut tx, &options, &object, bytes).await.unwrap();
     tx.commit().await.unwrap();
     import.id
 }
@@ -297,8 +297,8 @@ async fn a_worker_killed_in_the_middle_leaves_nothing_and_another_goes_on() {
     let mut owner = sqlx::PgConnection::connect_with(&world.database.owner_options()).await.unwrap();
     let mut holding = owner.begin().await.unwrap();
     sqlx::query("SELECT id FROM inventory_items FOR UPDATE").fetch_all(&mut *holding).await.unwrap();
-    let lines: String = (0..5_000).map(|number| format!("N-{number};Nouveau;1\n")).collect();
-    let file = format!("Ref;Nom;Stock\nA-1;Autre;7\n{lines}");
+    let lines: Vec<String> = (0..5_000).map(|number| format!("N-{number};Nouveau;1")).collect();
+    let file = format!("Ref;Nom;Stock\nA-1;Autre;7\n{}\n", lines.join("\n"));
     let second = request(&world, file.as_bytes(), ImportMode::Count, false).await;
     let waits = async {
         const WAITING: &str =

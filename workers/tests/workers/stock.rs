@@ -224,8 +224,8 @@ async fn a_digest_is_sent_once_whatever_the_mail_server_does() {
     move_stock(&mut tx, gloves, &movement(MovementKind::Receipt, 1_000)).await.unwrap();
     tx.commit().await.unwrap();
     rest(&world).await;
-    const STATUS: &str = "SELECT count(*) FROM inventory_digests WHERE status = 'pending'";
-    assert_eq!(count(&world, STATUS).await, 1, "certainly not taken: it waits");
+    let pending = "SELECT count(*) FROM inventory_digests WHERE status = 'pending'";
+    assert_eq!(count(&world, pending).await, 1, "certainly not taken: it waits");
     world.clock.advance(std::time::Duration::from_mins(1));
     soon("the mail", world.outbox.wait_for(|messages| !messages.is_empty())).await;
     world.until_idle().await;

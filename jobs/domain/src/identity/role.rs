@@ -87,6 +87,7 @@ pub enum Role {
 
 impl Role {
     /// What the role may do.
+    #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, InventoryRead,

@@ -262,22 +262,17 @@ async fn taken(
     let settings = tenants::settings(tx).await?;
     let named = known_lot(tx, item, new.lot.as_ref()).await?;
     let levels = levels(tx, item).await?;
-    let (mut parts, missing) = match named {
-        Some(lot) => {
-            let there = in_lot(&levels, Some(lot)).max(0);
-            (vec![(Some(lot), wanted.min(there))], (wanted - there).max(0))
-        }
-        None => {
-            let today = (new.kind == MovementKind::Use).then(|| Today::of(tx, &settings).date);
-            pick(&levels, wanted, today)
-        }
+    let (mut parts, missing) = if let Some(lot) = named {
+        let there = in_lot(&levels, Some(lot)).max(0);
+        (vec![(Some(lot), wanted.min(there))], (wanted - there).max(0))
+    } else {
+        let today = (new.kind == MovementKind::Use).then(|| Today::of(tx, &settings).date);
+        pick(&levels, wanted, today)
     };
     if missing > 0 && !settings.allow_negative_stock {
-        let there = Quantity(wanted - missing);
-        return Err(Error::conflict(
-            "not_enough_stock",
-            format!("there are {} thousandths of it that can be taken", there.0),
-        ));
+        let there = wanted - missing;
+        let detail = format!("there are {there} thousandths of it that can be taken");
+        return Err(Error::conflict("not_enough_stock", detail));
     }
     // What is taken beyond what is there is owed by the lot that was named, or by none.
     match parts.iter_mut().find(|(lot, _)| *lot == named) {

@@ -49,9 +49,9 @@ pub(super) fn number(cell: &str, decimals: u32, most: i64) -> Result<Option<i64>
     if cell.is_empty() {
         return Ok(None);
     }
-    const WRONG: Unreadable =
-        Unreadable { code: "not_a_number", expected: "a number such as 1 234,5 that is not negative" };
-    let (whole, fraction) = split(cell).ok_or(WRONG)?;
+    let Some((whole, fraction)) = split(cell) else {
+        return unreadable("not_a_number", "a number such as 1 234,5 that is not negative");
+    };
     let fraction = fraction.trim_end_matches('0');
     if fraction.len() > decimals as usize {
         let expected = if decimals == 2 { "at most two decimals" } else { "at most three decimals" };

@@ -32,7 +32,7 @@ pub struct Line {
 /// Reads cells and notes what does not read.
 struct Cells<'a> {
     columns: &'a Columns,
-    cells: &'a [&'a str],
+    texts: &'a [&'a str],
     line: u64,
     faults: &'a mut Faults,
 }
@@ -40,7 +40,7 @@ struct Cells<'a> {
 impl Cells<'_> {
     fn cell(&self, column: Column) -> Option<(usize, &str)> {
         let place = self.columns.place(column)?;
-        Some((place, self.cells.get(place).copied().unwrap_or_default()))
+        Some((place, self.texts.get(place).copied().unwrap_or_default()))
     }
 
     fn fault(&mut self, column: Column, code: &str, expected: &str) {
@@ -92,17 +92,16 @@ pub(super) fn read_line(
     if !fits(columns, number_of_line, cells, faults) {
         return None;
     }
-    let mut cells = Cells { columns, cells, line: number_of_line, faults };
+    let mut cells = Cells { columns, texts: cells, line: number_of_line, faults };
     let reference = cells.text(Column::Reference, 100);
     let reference = cells.needed(Column::Reference, reference);
     let name = cells.text(Column::Name, 100);
     let name = cells.needed(Column::Name, name);
-    let quantity = match mode {
-        ImportMode::Describe => None,
-        _ => {
-            let quantity = cells.read(Column::Quantity, |cell| number(cell, 3, MOST.into()));
-            cells.needed(Column::Quantity, quantity)
-        }
+    let quantity = if mode == ImportMode::Describe {
+        None
+    } else {
+        let quantity = cells.read(Column::Quantity, |cell| number(cell, 3, MOST.into()));
+        cells.needed(Column::Quantity, quantity)
     };
     let unit = cells.text(Column::Unit, 20);
     let price_cents = cells.read(Column::Price, |cell| number(cell, 2, MOST_CENTS));

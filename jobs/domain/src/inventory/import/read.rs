@@ -274,7 +274,7 @@ impl<R: AsyncRead + Unpin> Records<R> {
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 #[cfg(test)]
@@ -287,11 +287,11 @@ mod tests {
         let reading = sniff(file, mode, Mapping::default()).await.unwrap();
         let (mut lines, mut reader) = (Vec::new(), LineReader::new(&reading, file));
         loop {
-            let more = reader.next(2).await.unwrap();
-            if more.is_empty() {
+            let next = reader.next(2).await.unwrap();
+            if next.is_empty() {
                 break;
             }
-            lines.extend(more);
+            lines.extend(next);
         }
         let report = reader.into_report();
         (lines, report)
