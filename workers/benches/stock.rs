@@ -125,6 +125,14 @@ async fn import(platform: &Platform, file: &[u8], mode: ImportMode, dry_run: boo
     }
 }
 
+/// How long a process has been computing; where the system tells, in its usual hundredths of a second.
+fn computed(process: &Child) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).ok()?;
+    let times: Vec<f64> =
+        stat.rsplit(')').next()?.split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
+    Some(times.iter().sum::<f64>() / 100.0)
+}
+
 /// The most memory that a process has held, MiB; where the system tells.
 fn peak(process: &Child) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).ok()?;
@@ -153,10 +161,13 @@ async fn main() {
         ("all known, delivered again", ImportMode::Receive, false),
         ("all known, counted", ImportMode::Count, false),
     ] {
+        let before = computed(&worker).unwrap_or_default();
         let (import, took) = import(&platform, &file, mode, dry_run).await;
-        let peak = peak(&worker).map_or_else(String::new, |peak| format!(", worker's peak {peak} MiB"));
+        let of_worker = peak(&worker).zip(computed(&worker)).map_or_else(String::new, |(peak, after)| {
+            format!("; the worker computed {:.1} s and held {peak} MiB at most", after - before)
+        });
         println!(
-            "import, {what}: {:.1} s, {:?}, {:?} created, {:?} updated, {:?} movements{peak}",
+            "import, {what}: {:.1} s, {:?}, {:?} created, {:?} updated, {:?} movements{of_worker}",
             took.as_secs_f64(),
             import.status,
             import.created,

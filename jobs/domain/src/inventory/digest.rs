@@ -2,7 +2,10 @@
 
 use chrono::NaiveDate;
 
-use super::{level::Today, subscription::subscribers};
+use super::{
+    level::{Today, in_bulk},
+    subscription::subscribers,
+};
 use crate::{
     billing::Quantity,
     db::TenantTx,
@@ -82,6 +85,7 @@ fn today(tx: &TenantTx, settings: &Settings) -> NaiveDate {
 
 /// What a look found and still holds, as it stands now.
 async fn facts(tx: &mut TenantTx, watch: WatchId) -> Result<Vec<StockFact>> {
+    in_bulk(tx).await?;
     Ok(sqlx::query_as!(
         StockFact,
         r#"SELECT s.name AS "name!", s.unit AS "unit!", COALESCE(l.quantity, s.quantity) AS "quantity!: Quantity",

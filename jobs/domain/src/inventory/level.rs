@@ -84,6 +84,13 @@ pub(super) async fn levels(tx: &mut TenantTx, item: ItemId) -> Result<Vec<LotLev
     .await?)
 }
 
+/// Has Postgres join whole tables by hashing for the rest of the transaction. After an import it knows nothing of the new
+/// rows for a minute, takes them for a handful, and would run through all of them once for each.
+pub(super) async fn in_bulk(tx: &mut TenantTx) -> Result<()> {
+    sqlx::raw_sql("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'").execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// From which lots an amount is taken, the first to expire first (FEFO), and how much could not be found. What has
 /// expired by `today` is passed over, if one is given.
 pub(super) fn pick(

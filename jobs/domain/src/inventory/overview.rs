@@ -5,7 +5,7 @@ use deserr::Deserr;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::level::{Badge, Today};
+use super::level::{Badge, Today, in_bulk};
 use crate::{
     billing::Quantity,
     db::TenantTx,
@@ -117,6 +117,7 @@ pub struct Overview {
 /// A page of the stock with its counts.
 pub async fn overview(tx: &mut TenantTx, query: &OverviewQuery) -> Result<Overview> {
     let today = Today::read(tx).await?;
+    in_bulk(tx).await?;
     let counts = count(tx, query, today).await?;
     Ok(Overview {
         items: lines(tx, query, today).await?,

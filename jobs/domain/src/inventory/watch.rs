@@ -4,7 +4,11 @@
 use chrono::Duration;
 use permanence_queue::{NewJob, OnDuplicate, Unique};
 
-use super::{jobs::WatchStock, level::Today, tell::tell};
+use super::{
+    jobs::WatchStock,
+    level::{Today, in_bulk},
+    tell::tell,
+};
 use crate::{
     billing::Quantity,
     db::{SystemTx, TenantTx},
@@ -66,6 +70,7 @@ pub async fn request_all(tx: &mut SystemTx) -> Result<usize> {
 pub async fn watch(tx: &mut TenantTx) -> Result<Watched> {
     take_turn(tx).await?;
     let settings = tenants::settings(tx).await?;
+    in_bulk(tx).await?;
     let mut watched = Watched { cleared: clear(tx).await?, ..Watched::default() };
     let mut found = fallen(tx).await?;
     watched.low = found.len();

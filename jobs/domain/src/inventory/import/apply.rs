@@ -1,12 +1,12 @@
 //! Makes the staged lines items, lots and movements, in one transaction: all of them or none.
 
-use super::{ImportMode, check::steady, stage::Stage};
+use super::{ImportMode, check::patiently, stage::Stage};
 use crate::{
     audit,
     db::TenantTx,
     error::{Error, Result},
     ids::UserId,
-    inventory::watch,
+    inventory::{level::in_bulk, watch},
 };
 
 /// What an import makes, or would make.
@@ -30,7 +30,8 @@ pub async fn apply(
     lines: i64,
 ) -> Result<Made> {
     stage.hold(tx).await?;
-    steady(tx).await?;
+    in_bulk(tx).await?;
+    patiently(tx).await?;
     let (named, known) = lock(tx, stage, lines).await?;
     if dry_run {
         return Ok(Made { created: named - known, updated: known, movements: 0 });

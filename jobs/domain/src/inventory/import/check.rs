@@ -4,11 +4,12 @@ use super::{
     report::{Fault, MOST_FAULTS, Report},
     stage::Stage,
 };
-use crate::{db::TenantTx, error::Result};
+use crate::{db::TenantTx, error::Result, inventory::level::in_bulk};
 
 /// Adds to the report what is wrong with the staged lines as a whole.
 pub async fn check_lines(tx: &mut TenantTx, stage: Stage, report: &mut Report) -> Result<()> {
-    steady(tx).await?;
+    in_bulk(tx).await?;
+    patiently(tx).await?;
     let rows = sqlx::query!(
         r#"WITH lines AS (
                SELECT line, key, reference, lot, expires_on, ROW (name, unit, supplier, location, price_cents, threshold)
@@ -58,13 +59,8 @@ pub async fn check_lines(tx: &mut TenantTx, stage: Stage, report: &mut Report) -
     Ok(())
 }
 
-/// Has Postgres join large sets by hashing for the rest of the transaction, whatever it believes of their size: the staged
-/// lines are new, nothing is known of them yet, and a nested loop over all of them would take hours.
-pub(super) async fn steady(tx: &mut TenantTx) -> Result<()> {
-    sqlx::raw_sql(
-        "SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '15min'",
-    )
-    .execute(tx.conn())
-    .await?;
+/// Gives statements over a whole file the time that they need.
+pub(super) async fn patiently(tx: &mut TenantTx) -> Result<()> {
+    sqlx::raw_sql("SET LOCAL statement_timeout = '15min'").execute(tx.conn()).await?;
     Ok(())
 }

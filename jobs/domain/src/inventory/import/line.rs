@@ -5,7 +5,8 @@ use chrono::NaiveDate;
 use super::{
     ImportMode,
     cells::{Unreadable, day, number, text},
-    columns::{Column, Columns},
+    columns::Columns,
+    names::Column,
     report::{Fault, Faults},
 };
 use crate::inventory::MOST;

@@ -7,6 +7,7 @@ mod check;
 mod columns;
 mod encoding;
 mod line;
+mod names;
 mod read;
 mod report;
 mod request;
@@ -18,8 +19,9 @@ use utoipa::ToSchema;
 
 pub use apply::{Made, apply};
 pub use check::check_lines;
-pub use columns::{Column, Mapping};
+pub use columns::Mapping;
 pub use line::Line;
+pub use names::Column;
 pub use read::{LineReader, Reading, sniff};
 pub use report::{Fault, FoundColumn, Report};
 pub use request::{

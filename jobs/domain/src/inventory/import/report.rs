@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::columns::Column;
+use super::names::Column;
 
 /// Most faults that are kept; the others are counted.
 pub(super) const MOST_FAULTS: usize = 1_000;
