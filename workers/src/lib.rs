@@ -4,6 +4,7 @@ pub mod billing;
 pub mod clients;
 pub mod config;
 mod identity;
+mod inventory;
 pub mod notifications;
 pub mod paper;
 pub mod perform;

@@ -12,7 +12,10 @@ use permanence_queue::{Claimed, Failure, Job};
 
 pub use permanence_queue::Outcome;
 
-use crate::services::Services;
+use crate::{
+    clients::{Receipt, SendError},
+    services::Services,
+};
 
 /// One run of a job: what a `perform` may know of it besides its arguments.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +67,26 @@ where
             }
             written => return written,
         }
+    }
+}
+
+/// What becomes of a mail that leaves once, in the word of its ledger, and of its job: what was certainly not taken is tried
+/// again, what perhaps was is not.
+pub(crate) fn fate_of_mail(
+    sent: &std::result::Result<Receipt, SendError>,
+    run: Run,
+    refusal: &str,
+) -> (&'static str, Outcome) {
+    let refused = |code: &str| Failure::new(code.to_owned(), refusal);
+    match sent {
+        Ok(_) => ("sent", Outcome::Done(None)),
+        Err(SendError::Temporary { code, .. }) if !run.last_attempt => {
+            ("pending", Outcome::Retry(refused(code)))
+        }
+        Err(SendError::Temporary { code, .. } | SendError::Permanent { code }) => {
+            ("failed", Outcome::Discard(refused(code)))
+        }
+        Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
     }
 }
 

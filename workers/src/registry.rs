@@ -4,6 +4,7 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     identity::jobs::SendInvitation,
+    inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
         receipts::jobs::AskDeliveries,
@@ -41,6 +42,9 @@ impl Registry {
             .with::<ReconcileMessages>()
             .with::<AskDeliveries>()
             .with::<SendInvitation>()
+            .with::<WatchStock>()
+            .with::<SendDigest>()
+            .with::<ImportItems>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
     }
