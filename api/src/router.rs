@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, auth, availability, docs,
     error::{ApiError, unknown_method, unknown_route},
-    health, jobs, messages, observe, pages, patients, practitioners, queues, rooms, settings,
+    exports, health, jobs, messages, observe, pages, patients, practitioners, queues, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -72,6 +72,10 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::list_patient_messages))
         .routes(routes!(messages::resolve_message))
+        // Whoever takes data out.
+        .routes(routes!(exports::request_export, exports::list_exports))
+        .routes(routes!(exports::get_export, exports::remove_export))
+        .routes(routes!(exports::download_export))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))

@@ -40,6 +40,7 @@ pub(crate) use contract::complete;
         (name = "availability", description = "When practitioners see patients"),
         (name = "appointments", description = "The agenda"),
         (name = "messages", description = "What patients are told"),
+        (name = "exports", description = "Data as files, for a day"),
         (name = "jobs", description = "What happens in the background"),
         (name = "queues", description = "For operators of the platform"),
         (name = "operations", description = "For operators"),

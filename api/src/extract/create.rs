@@ -92,6 +92,13 @@ impl<P, T> Create<P, T> {
             .await
     }
 
+    /// Keeps what was asked for and answers `202`, with the address of the job that does it.
+    pub(crate) async fn accepted(self, job: i64, body: &impl Serialize) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        let location = Some(format!("/api/v1/jobs/{job}"));
+        self.finish(StoredAnswer { status: StatusCode::ACCEPTED.as_u16(), location, body }).await
+    }
+
     /// Keeps what was done and answers `204`.
     pub(crate) async fn done(self) -> Result<Response> {
         let answer =
@@ -135,6 +142,9 @@ impl Answering {
     }
 }
 
+/// When it is worth looking at a job that was just enqueued, in seconds.
+const LOOK_AFTER: HeaderValue = HeaderValue::from_static("1");
+
 /// The version that a resource carries in its body.
 #[derive(Deserialize)]
 struct Version {
@@ -154,6 +164,9 @@ pub(crate) fn render(answer: &StoredAnswer) -> Response {
         answer.location.as_deref().and_then(|location| HeaderValue::from_str(location).ok())
     {
         headers.insert(header::LOCATION, location);
+    }
+    if status == StatusCode::ACCEPTED {
+        headers.insert(header::RETRY_AFTER, LOOK_AFTER);
     }
     if status == StatusCode::CREATED
         && let Ok(Version { version }) = serde_json::from_slice(&answer.body)

@@ -10,9 +10,9 @@ mod public;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, Caller, JobsRead, JobsWrite, PatientsRead,
-    PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, UsersRead,
-    UsersWrite,
+    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, Caller, ExportsRead, ExportsWrite, JobsRead,
+    JobsWrite, PatientsRead, PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite,
+    Read, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

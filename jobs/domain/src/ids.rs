@@ -76,6 +76,8 @@ ids! {
     AvailabilityEntryId,
     /// A message to a patient.
     MessageId,
+    /// An export of a tenant's rows.
+    ExportId,
 }
 
 impl UserId {

@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// See and fetch exports.
+    ExportsRead = "exports:read",
+    /// Ask for exports and remove them.
+    ExportsWrite = "exports:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
@@ -85,9 +89,9 @@ impl Role {
     /// What the role may do.
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, JobsRead,
-            JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite,
-            RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, ExportsRead,
+            ExportsWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
+            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -99,6 +103,8 @@ impl Role {
                 AppointmentsWrite,
                 AppointmentsOverride,
                 AvailabilityWrite,
+                ExportsRead,
+                ExportsWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
