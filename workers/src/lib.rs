@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod config;
+mod exports;
 mod identity;
 pub mod notifications;
 pub mod perform;

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use permanence_domain::{
     db::{Actor, Db},
     error::Result,
+    exports::jobs::SweepExports,
     notifications::{jobs::ReconcileMessages, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
 };
@@ -26,6 +27,7 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
     Ok(vec![
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
+        civil("sweep-exports", "*/10 * * * *", |_due| NewJob::of(&SweepExports {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,

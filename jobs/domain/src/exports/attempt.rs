@@ -1,6 +1,6 @@
 //! One attempt at writing an export, from its begin to its end. An attempt that another has overtaken ends nothing.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use chrono_tz::Tz;
 use permanence_queue::NewJob;
 use sqlx::types::Json;
@@ -127,8 +127,19 @@ pub async fn note_upload(tx: &mut TenantTx, draft: &Draft, upload: &UploadId) ->
     Ok(noted.rows_affected() == 1)
 }
 
-/// Notes that the file is there, and plans its end; none if it is not the attempt's turn any more.
-pub async fn complete(tx: &mut TenantTx, draft: &Draft, written: &Written) -> Result<Option<DateTime<Utc>>> {
+/// What it came to that an attempt has a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The export is there now.
+    Now,
+    /// It was there already: an earlier commit whose answer was lost.
+    Already,
+    /// It is not the attempt's turn any more.
+    Overtaken,
+}
+
+/// Notes that the file is there, and plans its end.
+pub async fn complete(tx: &mut TenantTx, draft: &Draft, written: &Written) -> Result<End> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let expires_at = now + LIFE;
     let completed = sqlx::query!(
@@ -146,18 +157,27 @@ pub async fn complete(tx: &mut TenantTx, draft: &Draft, written: &Written) -> Re
     )
     .execute(tx.conn())
     .await?;
-    if completed.rows_affected() == 0 {
-        return Ok(None);
+    if completed.rows_affected() == 1 {
+        tx.enqueue(NewJob::of(&ClearExport { export_id: draft.id })?.run_at(expires_at)).await?;
+        return Ok(End::Now);
     }
-    tx.enqueue(NewJob::of(&ClearExport { export_id: draft.id })?.run_at(expires_at)).await?;
-    Ok(Some(expires_at))
+    let there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM exports WHERE tenant_id = $1 AND id = $2 AND run = $3 AND status = 'completed')
+           AS "there!""#,
+        tenant.0,
+        draft.id.0,
+        draft.run,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(if there { End::Already } else { End::Overtaken })
 }
 
-/// Notes that the export came to nothing, by this failure or because it was cancelled.
-pub async fn end(tx: &mut TenantTx, draft: &Draft, failure: Option<&str>) -> Result<()> {
+/// Notes that the export came to nothing, by this failure or because it was cancelled; false if another attempt is at it or
+/// somebody removed it.
+pub async fn end(tx: &mut TenantTx, draft: &Draft, failure: Option<&str>) -> Result<bool> {
     let (tenant, now) = (tx.tenant(), tx.now());
-    // No row: another attempt is at it, or somebody removed it, and both are right.
-    sqlx::query!(
+    let ended = sqlx::query!(
         "UPDATE exports SET status = CASE WHEN $4::text IS NULL THEN 'cancelled' ELSE 'failed' END, failure = $4,
                             updated_at = $5
          WHERE tenant_id = $1 AND id = $2 AND run = $3 AND status = 'running'",
@@ -169,7 +189,7 @@ pub async fn end(tx: &mut TenantTx, draft: &Draft, failure: Option<&str>) -> Res
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(ended.rows_affected() == 1)
 }
 
 impl ExportFormat {

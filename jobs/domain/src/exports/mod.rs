@@ -9,7 +9,7 @@ mod kinds;
 mod request;
 mod snapshot;
 
-pub use attempt::{Draft, LIFE, Start, Written, begin, complete, end, note_upload};
+pub use attempt::{Draft, End, LIFE, Start, Written, begin, complete, end, note_upload};
 pub use clear::{Leftover, Retreat, cleared, forget, known_uploads, retreat, sweep};
 pub use export::{Download, Export, ExportQuery, ExportStatus, download, get, list, remove};
 pub use kinds::{Column, ExportKind, Holds, Kind};
