@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod deliveries;
+mod exports;
 mod invitations;
 mod killed;
 mod metrics;

@@ -22,15 +22,15 @@ use objects::Objects;
 pub enum StorageFault {
     /// 503 to everything.
     Away,
-    /// Never answers an operation, named as S3 does: `upload_part`, `create_multipart_upload`.
-    HangAt(&'static str),
+    /// Holds an operation, named as S3 does (`upload_part`, `create_multipart_upload`), until told otherwise.
+    HoldAt(&'static str),
 }
 
 impl StorageFault {
     fn shows_at(self, operation: &str) -> bool {
         match self {
             Self::Away => true,
-            Self::HangAt(step) => step == operation,
+            Self::HoldAt(step) => step == operation,
         }
     }
 }

@@ -1,17 +1,21 @@
 //! The operations of the store: those of a folder of files, the list of unfinished uploads, which that lacks, and the
 //! faults that a test sets. It never guards keys.
 
-use std::future::pending;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 #[expect(clippy::wildcard_imports, reason = "an operation is two types of its own name")]
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
+use tokio::time::sleep;
 
 use super::StorageFault;
 use crate::Faults;
+
+/// How soon a held operation goes on once it may.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Files in a folder, as an S3.
 pub(super) struct Objects {
@@ -23,10 +27,14 @@ pub(super) struct Objects {
 impl Objects {
     /// Shows the fault that is set for this operation, if any.
     async fn stumble(&self, operation: &str) -> S3Result<()> {
-        match self.faults.take(|fault| fault.shows_at(operation)) {
-            None => Ok(()),
-            Some(StorageFault::Away) => Err(s3_error!(ServiceUnavailable, "a test wants it away")),
-            Some(StorageFault::HangAt(_)) => pending().await,
+        loop {
+            match self.faults.take(|fault| fault.shows_at(operation)) {
+                None => return Ok(()),
+                Some(StorageFault::Away) => {
+                    return Err(s3_error!(ServiceUnavailable, "a test wants it away"));
+                }
+                Some(StorageFault::HoldAt(_)) => sleep(LOOK_EVERY).await,
+            }
         }
     }
 
