@@ -56,7 +56,10 @@ async fn an_export_is_asked_for_followed_and_removed() {
         })
     );
     let followed = practice.admin.get(&format!("/api/v1/jobs/{job}")).await.expect(200);
-    assert_eq!((&followed.body["kind"], &followed.body["state"]), (&json!("exports.write_export"), &json!("available")));
+    assert_eq!(
+        (&followed.body["kind"], &followed.body["state"]),
+        (&json!("exports.write_export"), &json!("available"))
+    );
     assert_eq!(practice.admin.get(&format!("{EXPORTS}/{id}")).await.expect(200).body, answer.body);
     let list = practice.admin.get(EXPORTS).await.expect(200);
     assert_eq!(list.body, json!({ "items": [answer.body], "page": 1, "limit": 50, "total": 1 }));
@@ -88,7 +91,7 @@ async fn a_download_leads_to_the_file_until_its_time_is_over_and_is_noted() {
     assert_eq!(file.body, "PK");
     assert_eq!(file.header("content-disposition"), "attachment; filename=\"patients-2027-01-04.zip\"");
     let link = practice.admin.unfollowed(&path).await.expect(302);
-    let link = url::Url::parse(link.header("location")).unwrap();
+    let link = reqwest::Url::parse(link.header("location")).unwrap();
     let life = link.query_pairs().find(|(name, _)| name == "X-Amz-Expires").unwrap().1.into_owned();
     assert_eq!(life, "86400");
 
@@ -105,7 +108,8 @@ async fn a_download_leads_to_the_file_until_its_time_is_over_and_is_noted() {
     assert_eq!(trail, [noted("export.request"), noted("export.download"), noted("export.download")]);
 
     api.clock.set(at("2027-01-05T07:59:59Z"));
-    let practice_admin = api.login("admin@lilas.example", crate::support::PASSWORD, json!({})).await.expect(200);
+    let practice_admin =
+        api.login("admin@lilas.example", crate::support::PASSWORD, json!({})).await.expect(200);
     let token = practice_admin.body["access_token"].as_str().unwrap().to_owned();
     let get = async |path: &str| api.send(reqwest::Method::GET, path, Some(&token), &[], None).await;
     get(&path).await.expect(200);
@@ -118,12 +122,16 @@ async fn a_download_leads_to_the_file_until_its_time_is_over_and_is_noted() {
 async fn the_same_question_within_a_minute_is_one_export() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
-    let second = api.member(practice.tenant, "second@lilas.example", permanence_domain::identity::Role::Admin).await;
+    let second =
+        api.member(practice.tenant, "second@lilas.example", permanence_domain::identity::Role::Admin).await;
     let first = practice.admin.post_keyed(EXPORTS, "k", patients()).await.expect(202);
     let replayed = practice.admin.post_keyed(EXPORTS, "k", patients()).await.expect(202);
     assert_eq!((replayed.header("idempotency-replayed"), &replayed.body), ("true", &first.body));
     assert_eq!(replayed.header("location"), first.header("location"));
-    practice.admin.post_keyed(EXPORTS, "k", json!({ "kind": "patients", "format": "csv" })).await
+    practice
+        .admin
+        .post_keyed(EXPORTS, "k", json!({ "kind": "patients", "format": "csv" }))
+        .await
         .refused(422, "idempotency_key_reused");
 
     api.clock.set(at("2027-01-04T08:00:59Z"));

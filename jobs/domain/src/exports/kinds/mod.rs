@@ -87,7 +87,8 @@ pub struct Kind {
     pub filters: &'static [&'static str],
     /// Its columns, in the order of the query's.
     pub columns: &'static [Column],
-    pub(super) copy: &'static str,
+    /// The statement that reads the rows.
+    pub copy: &'static str,
     count: fn(&mut PgConnection) -> BoxFuture<'_, sqlx::Result<i64>>,
 }
 
