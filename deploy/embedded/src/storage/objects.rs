@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-#[expect(clippy::wildcard_imports, reason = "an operation is two types of its own name")]
-use s3s::dto::*;
+use s3s::dto;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::time::sleep;
@@ -40,7 +39,7 @@ impl Objects {
 
     /// The uploads that were begun and neither completed nor aborted: the folder has a file for each, named after
     /// bucket, key and upload.
-    async fn unfinished(&self, bucket: &str, prefix: &str) -> std::io::Result<Vec<MultipartUpload>> {
+    async fn unfinished(&self, bucket: &str, prefix: &str) -> std::io::Result<Vec<dto::MultipartUpload>> {
         let of_bucket = format!(".bucket-{}.object-", BASE64_URL_SAFE_NO_PAD.encode(bucket));
         let mut uploads = Vec::new();
         let mut entries = tokio::fs::read_dir(&self.folder).await?;
@@ -54,7 +53,7 @@ impl Objects {
             });
             let Some((key, upload)) = named.filter(|(key, _)| key.starts_with(prefix)) else { continue };
             let initiated = entry.metadata().await?.modified()?;
-            uploads.push(MultipartUpload {
+            uploads.push(dto::MultipartUpload {
                 key: Some(key),
                 upload_id: Some(upload),
                 initiated: Some(initiated.into()),
@@ -67,18 +66,18 @@ impl Objects {
 }
 
 macro_rules! operations {
-    ($($name:ident($input:ty) -> $output:ty),* $(,)?) => {
+    ($($name:ident($input:ident) -> $output:ident),* $(,)?) => {
         #[async_trait::async_trait]
         impl S3 for Objects {
-            $(async fn $name(&self, req: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            $(async fn $name(&self, req: S3Request<dto::$input>) -> S3Result<S3Response<dto::$output>> {
                 self.stumble(stringify!($name)).await?;
                 self.files.$name(req).await
             })*
 
             async fn abort_multipart_upload(
                 &self,
-                req: S3Request<AbortMultipartUploadInput>,
-            ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+                req: S3Request<dto::AbortMultipartUploadInput>,
+            ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
                 self.stumble("abort_multipart_upload").await?;
                 // The folder refuses one that is not there as if it were somebody else's.
                 if !self.folder.join(format!(".upload-{}.json", req.input.upload_id)).exists() {
@@ -89,12 +88,12 @@ macro_rules! operations {
 
             async fn list_multipart_uploads(
                 &self,
-                req: S3Request<ListMultipartUploadsInput>,
-            ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+                req: S3Request<dto::ListMultipartUploadsInput>,
+            ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
                 self.stumble("list_multipart_uploads").await?;
                 let prefix = req.input.prefix.unwrap_or_default();
                 let uploads = self.unfinished(&req.input.bucket, &prefix).await.map_err(s3s::S3Error::internal_error)?;
-                Ok(S3Response::new(ListMultipartUploadsOutput {
+                Ok(S3Response::new(dto::ListMultipartUploadsOutput {
                     bucket: Some(req.input.bucket),
                     prefix: Some(prefix),
                     is_truncated: Some(false),

@@ -113,17 +113,17 @@ async fn a_fault_shows_until_it_is_cleared() {
     store.ensure_bucket("documents").unwrap();
     let client = client(&store, store.secret_key());
     let put = || client.put_object().bucket("documents").key("a").body(ByteStream::from_static(b"x")).send();
-    let head = || client.head_bucket().bucket("documents").send();
+    let ask = || client.head_bucket().bucket("documents").send();
     store.faults().always(StorageFault::Away);
     let refused = put().await.unwrap_err();
     assert_eq!(refused.raw_response().unwrap().status().as_u16(), 503);
     store.faults().always(StorageFault::HoldAt("put_object"));
-    head().await.unwrap();
+    ask().await.unwrap();
     let mut held = Box::pin(put());
     // Another operation is answered while this one is not.
     tokio::select! {
         _ = &mut held => panic!("it was answered"),
-        answered = head() => drop(answered.unwrap()),
+        answered = ask() => drop(answered.unwrap()),
     }
     store.faults().clear();
     tokio::time::timeout(Duration::from_secs(10), held).await.unwrap().unwrap();

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     field::Day,
     ids::TenantId,
-    scheduling::day_bounds,
+    scheduling::{AppointmentStatus, day_bounds},
 };
 
 /// How long one statement of a snapshot may take; ordinary transactions have half a minute.
@@ -66,7 +66,7 @@ pub(super) async fn limit(
     let from = filters.from.map(|Day(day)| day_bounds(day, zone).0.to_rfc3339());
     let until = filters.to.map(|Day(day)| day_bounds(day, zone).1.to_rfc3339());
     let practitioner = filters.practitioner_id.map(|id| id.to_string());
-    let status = filters.status.map(|status| status.as_str());
+    let status = filters.status.map(AppointmentStatus::as_str);
     sqlx::query!(
         "SELECT set_config('permanence.export_from', COALESCE($1, ''), true) AS a,
                 set_config('permanence.export_until', COALESCE($2, ''), true) AS b,
@@ -77,7 +77,7 @@ pub(super) async fn limit(
         until,
         practitioner,
         status,
-        clocks.map(|clocks| clocks.name()),
+        clocks.map(Tz::name),
     )
     .fetch_one(conn)
     .await?;

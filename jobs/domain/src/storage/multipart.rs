@@ -40,9 +40,9 @@ pub struct Unfinished {
 impl Storage {
     /// Begins an object in parts. Note the upload before using it: who loses its name cannot abort it.
     pub async fn begin_upload(&self, key: &ObjectKey, content_type: &str) -> Result<UploadId> {
-        let begin = self.client.create_multipart_upload().bucket(&self.bucket).key(key.as_str());
-        let begun = begin.content_type(content_type).send().await.map_err(|error| unavailable(&error))?;
-        begun
+        let create = self.client.create_multipart_upload().bucket(&self.bucket).key(key.as_str());
+        let created = create.content_type(content_type).send().await.map_err(|error| unavailable(&error))?;
+        created
             .upload_id
             .map(UploadId)
             .ok_or_else(|| Error::internal("the object store began an upload without a name"))

@@ -25,7 +25,6 @@ impl Cells {
                 let word = words.iter().find(|(word, _)| word.as_bytes() == field);
                 word.map_or(field, |(_, french)| french.as_bytes())
             }
-            Holds::Code | Holds::Word(_) | Holds::Number => field,
             Holds::Bool => match (field, french) {
                 (b"t", true) => b"oui",
                 (b"f", true) => b"non",
@@ -35,7 +34,7 @@ impl Cells {
             },
             Holds::Cents => self.cents(field, if french { b',' } else { b'.' }),
             Holds::Day if french => self.french_day(field, b""),
-            Holds::Day => field,
+            Holds::Code | Holds::Word(_) | Holds::Number | Holds::Day => field,
             Holds::Civil | Holds::Instant if french => match field.get(10..19) {
                 Some(time) => self.french_day(field, time),
                 None => field,

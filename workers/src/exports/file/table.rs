@@ -36,5 +36,5 @@ pub(super) fn write<W: Write>(facts: &Facts, mut rows: Rows<'_, impl Read>, mut 
         }
         table.write_record(None::<&[u8]>)?;
     }
-    table.into_inner().map_err(|error| error.into_error())
+    table.into_inner().map_err(csv::IntoInnerError::into_error)
 }

@@ -35,11 +35,11 @@ async fn linked(world: &World) -> (ExportId, String) {
     let export = ask(world, &of(ExportKind::Patients, ExportFormat::Zip, None)).await;
     until(world, export.id, ExportStatus::Completed).await;
     let mut tx = world.begin().await;
-    let file = exports::download(&mut tx, export.id).await.unwrap();
-    tx.commit().await.unwrap();
+    let file = exports::download(&mut tx, export.id).await.expect("linked");
+    tx.commit().await.expect("linked");
     assert_eq!(file.file_name, "patients-2027-01-11.zip");
     assert!(file.life <= Duration::from_hours(24));
-    let link = world.storage().link(&file.key, &file.file_name, file.life).await.unwrap();
+    let link = world.storage().link(&file.key, &file.file_name, file.life).await.expect("linked");
     assert_eq!((status(&link).await, objects(world)), (200, 1));
     (export.id, link)
 }

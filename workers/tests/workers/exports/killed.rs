@@ -19,11 +19,7 @@ use crate::support::World;
 fn start(world: &World) -> Child {
     Command::new(env!("CARGO_BIN_EXE_exports"))
         .env_clear()
-        .env("DATABASE_URL", world.database.login_url())
-        .env("S3_ENDPOINT", world.objects.endpoint())
-        .env("S3_BUCKET", "permanence")
-        .env("S3_ACCESS_KEY", world.objects.access_key())
-        .env("S3_SECRET_KEY", world.objects.secret_key())
+        .envs(world.environment())
         .stderr(Stdio::null())
         .spawn()
         .expect("the binary starts")
