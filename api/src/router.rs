@@ -147,6 +147,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .expose_headers([
             header::ETAG,
             header::LOCATION,
+            header::RETRY_AFTER,
             HeaderName::from_static("idempotency-replayed"),
             HeaderName::from_static("x-request-id"),
         ])

@@ -43,7 +43,7 @@ async fn copy(bench: &Bench, rows: i64) {
         let begun = Instant::now();
         let ended = Command::new(&psql)
             .args(["--no-psqlrc", "--quiet", "--command", &as_tenant])
-            .arg(bench.database.owner_url())
+            .arg(&bench.database.owner_url)
             .stdout(Stdio::null())
             .status()
             .await

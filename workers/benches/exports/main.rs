@@ -43,6 +43,7 @@ async fn main() {
     alone::run(&bench, rows).await;
     let told = |met| if met { "met" } else { "missed" };
     println!("bar {ROWS_PER_SECOND:.0} rows/s: {}, best {best:.0}", told(best >= ROWS_PER_SECOND));
+    bench.stop().await;
     println!("bar {MEMORY_MIB:.0} MiB above idle: {}, most {most:.1}", told(most <= MEMORY_MIB));
 }
 

@@ -10,12 +10,15 @@ use permanence_domain::{
     field::{Day, Label, Language},
     identity::{NewTenant, create_tenant},
     ids::TenantId,
-    migrate::MIGRATOR,
+    migrate::migrate,
     storage::Storage,
 };
-use permanence_embedded::{storage::ObjectStore, testing::TestDatabase};
+use permanence_embedded::{
+    bench::{BenchDatabase, BenchServer},
+    storage::ObjectStore,
+};
 use permanence_queue::Waker;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 pub(crate) const BUCKET: &str = "permanence";
@@ -37,7 +40,9 @@ const PATIENTS: &str = "
           FROM generate_series(1, $2::bigint) AS n) AS people";
 
 pub(crate) struct Bench {
-    pub(crate) database: TestDatabase,
+    server: BenchServer,
+    pub(crate) database: BenchDatabase,
+    pub(crate) login_url: String,
     pub(crate) objects: ObjectStore,
     pub(crate) db: Db,
     pub(crate) tenant: TenantId,
@@ -46,9 +51,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn start(rows: i64) -> Self {
-        let database = TestDatabase::create(&MIGRATOR).await;
-        let waker = Waker::start(database.login_options());
-        let db = Db::new(database.login_options(), 4, Arc::new(SystemClock), waker);
+        let server = BenchServer::start("exports").await.unwrap();
+        let database = server.database().await.unwrap();
+        let login_url = server.url("permanence_login", "bench", &database);
+        migrate(&database.owner, &Secret::new(login_url.as_str())).await.unwrap();
+        let options: PgConnectOptions = login_url.parse().unwrap();
+        let db = Db::new(options.clone(), 4, Arc::new(SystemClock), Waker::start(options));
         let folder = tempfile::tempdir().unwrap();
         let objects = ObjectStore::start(folder.path(), LOCAL).await.unwrap();
         objects.ensure_bucket(BUCKET).unwrap();
@@ -63,19 +71,19 @@ impl Bench {
         let mut tx = db.system(Actor::JOB).await.unwrap();
         let tenant = create_tenant(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();
-        let mut owner = PgConnection::connect_with(&database.owner_options()).await.unwrap();
+        let mut owner = PgConnection::connect_with(&database.owner).await.unwrap();
         sqlx::query(PATIENTS).bind(tenant.0).bind(rows).execute(&mut owner).await.unwrap();
-        sqlx::raw_sql("VACUUM (ANALYZE) patients").execute(&mut owner).await.unwrap();
-        sqlx::raw_sql("CHECKPOINT").execute(&mut owner).await.unwrap();
-        Self { database, objects, db, tenant, _folder: folder }
+        database.settle().await.unwrap();
+        Self { server, database, login_url, objects, db, tenant, _folder: folder }
     }
 
     pub(crate) async fn version(&self) -> String {
-        let mut owner = PgConnection::connect_with(&self.database.owner_options()).await.unwrap();
-        sqlx::query_scalar("SELECT 'PostgreSQL ' || current_setting('server_version')")
-            .fetch_one(&mut owner)
-            .await
-            .unwrap()
+        self.server.version().await.unwrap()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.db.close().await;
+        self.server.stop().await.unwrap();
     }
 
     pub(crate) fn storage(&self) -> Storage {

@@ -23,7 +23,7 @@ impl Worker {
             .args(["-c", &core.to_string(), env!("CARGO_BIN_EXE_exports")])
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("DATABASE_URL", bench.database.login_url())
+            .env("DATABASE_URL", &bench.login_url)
             .env("S3_ENDPOINT", bench.objects.endpoint())
             .env("S3_BUCKET", BUCKET)
             .env("S3_ACCESS_KEY", bench.objects.access_key())

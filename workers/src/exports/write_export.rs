@@ -106,6 +106,9 @@ impl Attempt<'_> {
             ended = self.watch(&pour, total) => return ended,
         };
         self.storage.complete_upload(&draft.key, id, &parts).await?;
+        if let Err(permanence_queue::Error::StaleLease) = self.tell(written.rows, total).await {
+            return Ok(Ended::Overtaken);
+        }
         self.complete(&written).await
     }
 

@@ -9,7 +9,7 @@ use permanence_domain::{
     field::{Label, Language},
     identity::{NewTenant, create_tenant},
     ids::TenantId,
-    operations::{JobsTx, cancel_job, get_job},
+    operations::{JobProgress, JobsTx, cancel_job, get_job},
 };
 use permanence_embedded::storage::StorageFault;
 use sqlx::Connection;
@@ -82,6 +82,10 @@ async fn a_store_that_is_away_is_tried_again() {
     world.clock.advance(Duration::from_secs(10));
     until(&world, export.id, ExportStatus::Completed).await;
     assert_eq!((objects(&world), uploads(&world).await), (1, 0));
+    let mut tx = JobsTx::Own(world.begin().await);
+    let job = get_job(&mut tx, export.job_id).await.unwrap();
+    assert_eq!(job.progress, Some(JobProgress { done: 1, total: Some(1) }));
+    assert_eq!(job.output, Some(serde_json::json!({ "export_id": export.id, "rows": 1 })));
     pool.drain().await;
 }
 
