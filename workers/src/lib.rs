@@ -3,6 +3,7 @@
 pub mod billing;
 pub mod clients;
 pub mod config;
+mod exports;
 mod identity;
 mod inventory;
 pub mod notifications;
