@@ -76,6 +76,16 @@ ids! {
     AvailabilityEntryId,
     /// A message to a patient.
     MessageId,
+    /// A service that the practice charges for.
+    ServiceId,
+    /// An invoice, a credit note or a quote.
+    InvoiceId,
+    /// A payment of an invoice, or what was given back.
+    PaymentId,
+    /// A mail about an invoice.
+    InvoiceMailId,
+    /// The invoicing of a period's appointments at once.
+    InvoiceRunId,
 }
 
 impl UserId {

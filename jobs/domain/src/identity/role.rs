@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// See invoices, quotes, payments and what is owed.
+    BillingRead = "billing:read",
+    /// Write and issue them, take them back, note payments.
+    BillingWrite = "billing:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
@@ -85,9 +89,9 @@ impl Role {
     /// What the role may do.
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, JobsRead,
-            JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite,
-            RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
+            BillingWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
+            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -99,6 +103,8 @@ impl Role {
                 AppointmentsWrite,
                 AppointmentsOverride,
                 AvailabilityWrite,
+                BillingRead,
+                BillingWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
@@ -112,6 +118,8 @@ impl Role {
                 AppointmentsWrite,
                 AppointmentsOverride,
                 AvailabilityWrite,
+                BillingRead,
+                BillingWrite,
                 RecordsRead,
                 RecordsWrite,
                 UsersRead,
@@ -123,6 +131,8 @@ impl Role {
                 PracticeRead,
                 AppointmentsRead,
                 AppointmentsWrite,
+                BillingRead,
+                BillingWrite,
                 RecordsRead,
                 UsersRead,
             ],

@@ -16,6 +16,7 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use due::quiet;
 pub use ledger::{
     MessageEvent, MessageLog, MessageQuery, MessageStatus, MessageSummary, list_messages,
     messages_of_appointment, messages_of_patient,

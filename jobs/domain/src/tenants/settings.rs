@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::{Channels, LeadTimes, OpeningHours, QuietHours, SmsSender, VatRates};
 use crate::{
     audit,
+    billing::BillingSettings,
     db::TenantTx,
     error::{Error, Invalid, Result},
     field::{EmailAddress, Label, Whole, Zone},
@@ -82,6 +83,10 @@ pub struct Settings {
     #[deserr(default)]
     #[serde(default)]
     pub vat_rates: VatRates,
+    /// The practice as a seller, and how it bills; nothing is issued without.
+    #[deserr(default)]
+    #[serde(default)]
+    pub billing: Option<BillingSettings>,
 }
 
 impl Settings {
@@ -103,6 +108,7 @@ impl Settings {
             disclose_specialty: false,
             disclose_reason: false,
             vat_rates: VatRates::default(),
+            billing: None,
         }
     }
 
