@@ -47,6 +47,8 @@ permissions!(
     AppointmentsRead,
     AppointmentsWrite,
     AvailabilityWrite,
+    BillingRead,
+    BillingWrite,
     UsersRead,
     UsersWrite,
 );

@@ -92,6 +92,19 @@ impl<P, T> Create<P, T> {
             .await
     }
 
+    /// Keeps what was begun and answers `202` with where to ask how far it is.
+    pub(crate) async fn accepted(self, location: String, body: &impl Serialize) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        self.finish(StoredAnswer { status: StatusCode::ACCEPTED.as_u16(), location: Some(location), body })
+            .await
+    }
+
+    /// Keeps what was done and answers `200`.
+    pub(crate) async fn ok(self, body: &impl Serialize) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        self.finish(StoredAnswer { status: StatusCode::OK.as_u16(), location: None, body }).await
+    }
+
     /// Keeps what was done and answers `204`.
     pub(crate) async fn done(self) -> Result<Response> {
         let answer =

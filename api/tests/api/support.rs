@@ -7,13 +7,14 @@ use chrono_tz::Tz;
 use permanence_api::{App, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::SimulatedClock,
-    config::{Env, Secret},
+    config::{Env, Secret, StorageConfig},
     crypto::hash_password,
     db::{Actor, Db},
     field::{EmailAddress, FullName, Label, Language},
     identity::{NewTenant, Role, add_member, create_tenant, find_tenant},
     ids::{TenantId, UserId},
     migrate::MIGRATOR,
+    storage::Storage,
 };
 use permanence_embedded::{sms::SmsCredentials, storage::ObjectStore, testing::TestDatabase};
 use permanence_queue::Waker;
@@ -150,6 +151,17 @@ impl TestApi {
             ("JWT_REFRESH_KEY", "r".repeat(32)),
             ("ENCRYPTION_KEY", "0f".repeat(32)),
         ]
+    }
+
+    /// The object store as the platform sees it.
+    pub(crate) fn storage(&self) -> Storage {
+        Storage::new(&StorageConfig {
+            endpoint: self.storage.endpoint().parse().expect("a URL"),
+            region: "us-east-1".to_owned(),
+            bucket: "permanence".to_owned(),
+            access_key: self.storage.access_key().to_owned(),
+            secret_key: Secret::new(self.storage.secret_key()),
+        })
     }
 
     pub(crate) async fn practice(&self, name: &str, zone: Tz) -> Practice<'_> {
@@ -303,6 +315,22 @@ impl Practice<'_> {
             "patient_id": patient, "practitioner_id": practitioner, "starts_at": begin, "ends_at": end,
         });
         self.assistant.post("/api/v1/appointments", body).await.expect(201).id()
+    }
+
+    /// The same people, after the clock was moved so far that their sessions are over.
+    pub(crate) async fn signed_in_again<'a>(&self, api: &'a TestApi) -> Practice<'a> {
+        let again = async |who: &str, user: UserId| {
+            let email = format!("{who}@{}", self.domain);
+            let signed_in =
+                api.login(&email, PASSWORD, json!({ "tenant_id": self.tenant })).await.expect(200);
+            Client { api, token: signed_in.body["access_token"].as_str().expect("a token").to_owned(), user }
+        };
+        Practice {
+            tenant: self.tenant,
+            domain: self.domain.clone(),
+            admin: again("admin", self.admin.user).await,
+            assistant: again("assistant", self.assistant.user).await,
+        }
     }
 
     pub(crate) async fn room(&self, name: &str) -> String {
