@@ -3,6 +3,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    billing::jobs::{EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor},
     identity::jobs::SendInvitation,
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
@@ -41,6 +42,10 @@ impl Registry {
             .with::<ReconcileMessages>()
             .with::<AskDeliveries>()
             .with::<SendInvitation>()
+            .with::<InvoiceAppointment>()
+            .with::<EndInvoiceRun>()
+            .with::<FindOverdue>()
+            .with::<RemindDebtor>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
     }

@@ -5,6 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use permanence_domain::{
+    billing::jobs::FindOverdue,
     db::{Actor, Db},
     error::Result,
     notifications::{jobs::ReconcileMessages, receipts::jobs::AskDeliveries},
@@ -26,6 +27,8 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
     Ok(vec![
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
+        // In the morning of most practices; elsewhere the mails wait for the end of the quiet hours.
+        civil("find-overdue", "11 9 * * *", |_due| NewJob::of(&FindOverdue {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,

@@ -1,0 +1,5 @@
+//! The jobs of billing.
+
+mod find_overdue;
+mod invoice_appointment;
+mod remind_debtor;
