@@ -4,6 +4,7 @@ pub mod content;
 mod due;
 pub mod jobs;
 mod ledger;
+mod overdue;
 mod plan;
 mod reach;
 pub mod receipts;
@@ -21,6 +22,7 @@ pub use ledger::{
     MessageEvent, MessageLog, MessageQuery, MessageStatus, MessageSummary, list_messages,
     messages_of_appointment, messages_of_patient,
 };
+pub use overdue::{Overdue, overdue};
 pub use plan::{Occasion, Subject, announce, replan_patient, withdraw};
 pub use reach::{Contact, Unreachable, contact, note_unreachable};
 pub use reconcile::{Place, Reconciled, reconcile};
