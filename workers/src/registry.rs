@@ -3,7 +3,9 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
-    billing::jobs::{EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor},
+    billing::jobs::{
+        EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RenderInvoicePdf, SendInvoice,
+    },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
     identity::jobs::SendInvitation,
@@ -53,6 +55,8 @@ impl Registry {
             .with::<EndInvoiceRun>()
             .with::<FindOverdue>()
             .with::<RemindDebtor>()
+            .with::<RenderInvoicePdf>()
+            .with::<SendInvoice>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
             .with_long::<WriteExport>()

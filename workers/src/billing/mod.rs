@@ -5,7 +5,8 @@ mod facturx;
 mod find_overdue;
 mod format;
 mod invoice_appointment;
-mod remind_debtor;
+mod render_invoice_pdf;
+mod send_invoice_mail;
 mod sheet;
 mod words;
 

@@ -99,6 +99,7 @@ async fn send(
         text: content.text,
         html: Some(content.html),
         calendar: None,
+        file: None,
         message_id: messaging.mail.message_id(id.0),
         date: now,
         headers: Vec::new(),

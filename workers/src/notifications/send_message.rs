@@ -203,6 +203,7 @@ async fn send(
                 date: now,
                 headers: Vec::new(),
                 calendar: entry(message, messaging.mail.sender_address(), now),
+                file: None,
             };
             messaging.mail.send(&email.in_name_of(&message.facts.practice_name, &message.settings)).await
         }

@@ -44,6 +44,7 @@ fn email() -> Email {
         text: "Bonjour".to_owned(),
         html: Some("<p>Bonjour</p>".to_owned()),
         calendar: None,
+        file: None,
         message_id: format!("<{KEY}@example.fr>"),
         date: "2026-03-02T13:30:00Z".parse().unwrap(),
         headers: vec![

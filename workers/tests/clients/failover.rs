@@ -109,6 +109,7 @@ fn email(message_id: String) -> Email {
         text: BODY.to_owned(),
         html: None,
         calendar: None,
+        file: None,
         message_id,
         date: "2027-01-04T08:00:00Z".parse().unwrap(),
         headers: Vec::new(),

@@ -19,6 +19,7 @@ fn email() -> Email {
         text: "Bonjour\n.un point\n".to_owned(),
         html: None,
         calendar: None,
+        file: None,
         message_id: "<0190@permanence.example>".to_owned(),
         date: "2026-03-02T13:30:00Z".parse().unwrap(),
         headers: Vec::new(),

@@ -12,7 +12,7 @@ use permanence_domain::{
     db::Actor,
     field::{Day, FullName},
     ids::{AppointmentId, InvoiceId, InvoiceRunId},
-    scheduling, tenants,
+    scheduling,
 };
 use permanence_embedded::mail::MailFault;
 use permanence_queue::NewJob;
@@ -20,19 +20,15 @@ use serde_json::json;
 
 use crate::support::{World, soon};
 
-async fn sells(world: &World) {
-    let mut tx = world.begin().await;
-    let current = tenants::current_settings(&mut tx).await.unwrap();
-    let mut document = serde_json::to_value(&current.settings).unwrap();
-    document["billing"] = json!({
+/// Makes the practice a seller.
+pub(crate) async fn sells(world: &World) {
+    let seller = json!({
         "legal_name": "SELARL des Lilas",
         "address": { "line": "12 rue des Lilas", "postcode": "75019", "city": "Paris" },
         "siret": "73282932000074",
         "iban": "FR7630006000011234567890189",
     });
-    let settings = serde_json::from_value(document).unwrap();
-    tenants::update_settings(&mut tx, current.version, &settings).await.unwrap();
-    tx.commit().await.unwrap();
+    world.decide(|settings, _| settings["billing"] = seller).await;
 }
 
 async fn charges(world: &World, minutes: Option<i64>) {
@@ -181,7 +177,8 @@ async fn a_pool_that_dies_in_the_middle_leaves_nothing_half_done() {
 }
 
 /// An invoice of sixty euros to somebody with an address, due on 3 February.
-async fn owed(world: &World) -> InvoiceId {
+/// An issued invoice.
+pub(crate) async fn owed(world: &World) -> InvoiceId {
     let mut tx = world.begin().await;
     let content: InvoiceContent = serde_json::from_value(json!({
         "buyer": { "name": "Zoé Noël", "email": "zoe@noel.example" },
@@ -201,7 +198,7 @@ async fn find_overdue(world: &World) {
     world.until_idle_on(Some("reminders")).await;
 }
 
-async fn mails(world: &World, id: InvoiceId) -> Vec<InvoiceMailLog> {
+pub(crate) async fn mails(world: &World, id: InvoiceId) -> Vec<InvoiceMailLog> {
     let mut tx = world.begin().await;
     billing::list_invoice_mails(&mut tx, id).await.unwrap().items
 }

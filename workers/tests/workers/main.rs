@@ -9,6 +9,7 @@ mod imports;
 mod invitations;
 mod killed;
 mod metrics;
+mod papers;
 mod reminders;
 mod schedule;
 mod stock;

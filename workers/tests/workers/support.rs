@@ -238,10 +238,14 @@ impl World {
         soon("idle", condition).await;
     }
 
+    /// A connection of the owner, to arrange what nobody may.
+    pub(crate) async fn owner(&self) -> sqlx::PgConnection {
+        sqlx::PgConnection::connect_with(&self.database.owner_options()).await.expect("the owner")
+    }
+
     /// Ends every connection of the application from the server's side, as a restart does.
     pub(crate) async fn break_connections(&self) {
-        let mut owner =
-            sqlx::PgConnection::connect_with(&self.database.owner_options()).await.expect("the owner");
+        let mut owner = self.owner().await;
         sqlx::query(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
              WHERE usename = 'permanence_login' AND datname = current_database()",

@@ -43,17 +43,17 @@ struct Mail<'a> {
     text_content: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     html_content: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attachment: Option<[File; 1]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachment: Vec<File<'a>>,
     headers: BTreeMap<&'a str, String>,
     tags: [&'a str; 1],
 }
 
 /// The interface takes no further form of the words: a calendar's entry goes as a file alone.
 #[derive(Serialize)]
-struct File {
+struct File<'a> {
     content: String,
-    name: &'static str,
+    name: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -116,14 +116,18 @@ impl BrevoMail {
             subject: one_line(&email.subject),
             text_content: &email.text,
             html_content: email.html.as_deref(),
-            attachment: email
-                .calendar
-                .as_ref()
-                .map(|entry| [File { content: BASE64_STANDARD.encode(&entry.ics), name: Calendar::FILE }]),
+            attachment: files(email),
             headers: headers.map(|(name, value)| (name, one_line(value))).collect(),
             tags: [key],
         }
     }
+}
+
+fn files(email: &Email) -> Vec<File<'_>> {
+    let entry = email.calendar.iter().map(|entry| (Calendar::FILE, entry.ics.as_bytes()));
+    let file = email.file.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
+    let encoded = |(name, bytes): (_, &[u8])| File { content: BASE64_STANDARD.encode(bytes), name };
+    entry.chain(file).map(encoded).collect()
 }
 
 /// The key that a mail's identifier was made of.

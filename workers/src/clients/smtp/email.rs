@@ -30,12 +30,25 @@ pub struct Email {
     pub html: Option<String>,
     /// An entry for the reader's calendar.
     pub calendar: Option<Calendar>,
+    /// A file beside the words.
+    pub file: Option<AttachedFile>,
     /// What makes this mail one and the same however often it is handed over (see [`super::Smtp::message_id`]).
     pub message_id: String,
     /// When it was written.
     pub date: DateTime<Utc>,
     /// Further headers (`Reply-To`, `List-Unsubscribe`…), as names and values.
     pub headers: Vec<(String, String)>,
+}
+
+/// A file that a mail carries.
+#[derive(Clone)]
+pub struct AttachedFile {
+    /// Its name, in ASCII.
+    pub name: String,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
 impl Email {
@@ -88,10 +101,10 @@ pub(super) fn format(email: &Email, from: &Mailbox) -> Result<Message, SendError
     for (name, value) in &email.headers {
         builder = builder.raw_header(header(name, &one_line(value))?);
     }
-    let message = match (&email.html, &email.calendar) {
-        (None, None) => builder.singlepart(SinglePart::plain(email.text.clone())),
-        (_, None) => builder.multipart(words(email)),
-        (_, Some(calendar)) => builder.multipart(with_calendar(email, calendar)?),
+    let message = match (&email.html, &email.calendar, &email.file) {
+        (None, None, None) => builder.singlepart(SinglePart::plain(email.text.clone())),
+        (_, None, None) => builder.multipart(words(email)),
+        _ => builder.multipart(with_files(email)?),
     };
     message.map_err(|_| SendError::permanent("message_not_built"))
 }
@@ -105,15 +118,23 @@ fn words(email: &Email) -> MultiPart {
     }
 }
 
-/// The words with the entry beside them, for programs that show it (RFC 6047), and as a file, for those that do not.
-fn with_calendar(email: &Email, calendar: &Calendar) -> Result<MultiPart, SendError> {
+/// The words with the entry beside them, for programs that show it (RFC 6047), and as a file, for those that do not; and
+/// the file that the mail carries.
+fn with_files(email: &Email) -> Result<MultiPart, SendError> {
     let content_type = |text: &str| text.parse().map_err(|_| SendError::permanent("message_not_built"));
-    let method = calendar.method.name();
-    let shown: ContentType = content_type(&format!("text/calendar; method={method}; charset=utf-8"))?;
-    let entry = SinglePart::builder().header(shown).body(calendar.ics.clone());
-    let file = Attachment::new(Calendar::FILE.to_owned())
-        .body(calendar.ics.clone(), content_type("application/ics")?);
-    Ok(MultiPart::mixed().multipart(words(email).singlepart(entry)).singlepart(file))
+    let (mut words, mut files) = (words(email), Vec::new());
+    if let Some(calendar) = &email.calendar {
+        let method = calendar.method.name();
+        let shown: ContentType = content_type(&format!("text/calendar; method={method}; charset=utf-8"))?;
+        words = words.singlepart(SinglePart::builder().header(shown).body(calendar.ics.clone()));
+        let file = Attachment::new(Calendar::FILE.to_owned());
+        files.push(file.body(calendar.ics.clone(), content_type("application/ics")?));
+    }
+    if let Some(file) = &email.file {
+        let content_type = content_type(file.content_type)?;
+        files.push(Attachment::new(file.name.clone()).body(file.bytes.clone(), content_type));
+    }
+    Ok(files.into_iter().fold(MultiPart::mixed().multipart(words), MultiPart::singlepart))
 }
 
 /// A line end in a header would begin another header.
@@ -146,6 +167,7 @@ mod tests {
             text: "Bonjour Léa".to_owned(),
             html: Some("<p>Bonjour Léa</p>".to_owned()),
             calendar: None,
+            file: None,
             message_id: "<1@example.org>".to_owned(),
             date: "2026-03-02T13:30:00Z".parse().unwrap(),
             headers: vec![("List-Unsubscribe".to_owned(), "<https://example.org/u>".to_owned())],

@@ -15,8 +15,8 @@ use super::{Receipt, SendError};
 use address::Server;
 use session::Session;
 
-pub use email::Email;
 pub(super) use email::one_line;
+pub use email::{AttachedFile, Email};
 
 pub(super) const NAME: &str = "smtp";
 
