@@ -8,6 +8,8 @@ use permanence_domain::{
     billing::jobs::FindOverdue,
     db::{Actor, Db},
     error::Result,
+    exports::jobs::SweepExports,
+    inventory::jobs::WatchStock,
     notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
 };
@@ -27,10 +29,12 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
     Ok(vec![
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
+        civil("sweep-exports", "*/10 * * * *", |_due| NewJob::of(&SweepExports {}))?,
         // In the morning of most practices; elsewhere the mails wait for the end of the quiet hours.
         civil("find-overdue", "11 9 * * *", |_due| NewJob::of(&FindOverdue {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
+        civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
     ])
 }

@@ -11,13 +11,14 @@ use utoipa::openapi::{
 };
 
 /// Fields of requests that may be left out because the server has a default; they are never absent from answers.
-const DEFAULTED: [(&str, &[&str]); 13] = [
+const DEFAULTED: [(&str, &[&str]); 14] = [
     ("NewPatient", &["language"]),
     ("Consents", &["reminder_sms", "reminder_email"]),
     ("NewAppointment", &["outside_availability"]),
     ("NewTemplate", &["transliterate"]),
     ("PreviewRequest", &["transliterate"]),
     ("Rule", &["every_weeks"]),
+    ("NewItem", &["threshold", "margin"]),
     (
         "BillingSettings",
         &[
@@ -106,9 +107,14 @@ fn problem(description: &str) -> RefOr<Response> {
     )
 }
 
-/// Whatever has a body may have a wrong one, and whatever changes a resource needs its version.
+/// Whatever has a body may have a wrong one, and whatever changes a resource needs its version. A PUT that only sets a mark
+/// has neither.
 fn add_errors(method: &HttpMethod, operation: &mut Operation) {
+    let mark = *method == HttpMethod::Put && operation.request_body.is_none();
     let responses = &mut operation.responses.responses;
+    if mark {
+        return;
+    }
     if matches!(method, HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch) {
         responses.insert("413".to_owned(), problem("The body is too large."));
         responses.insert("415".to_owned(), problem("The body is not sent as JSON."));
@@ -146,6 +152,10 @@ fn add_headers(path: &str, operation: &mut Operation, versioned: &BTreeSet<Strin
         }
         if status == "201" {
             response.headers.insert("Location".to_owned(), header("The path of what was made."));
+        }
+        if status == "202" {
+            response.headers.insert("Location".to_owned(), header("The path of the job that does it."));
+            response.headers.insert("Retry-After".to_owned(), header("Seconds until it is worth a look."));
         }
         if replayed {
             let told = header("`true` when the request was answered before: nothing was done again.");

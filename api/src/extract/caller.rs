@@ -36,6 +36,8 @@ macro_rules! permissions {
 }
 
 permissions!(
+    ExportsRead,
+    ExportsWrite,
     JobsRead,
     JobsWrite,
     QueuesRead,
@@ -47,6 +49,8 @@ permissions!(
     AppointmentsRead,
     AppointmentsWrite,
     AvailabilityWrite,
+    InventoryRead,
+    InventoryWrite,
     BillingRead,
     BillingWrite,
     UsersRead,

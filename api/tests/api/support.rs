@@ -35,7 +35,7 @@ pub(crate) struct TestApi {
     pub(crate) http: reqwest::Client,
     pub(crate) base: String,
     storage: ObjectStore,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// One practice with a signed-in member of each role.
@@ -116,7 +116,7 @@ impl TestApi {
         // Plain HTTP here, but the client wants a TLS provider to be named; a second test finds it named.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut api = Self { database, clock, db, http, base: String::new(), storage, _folder: folder };
+        let mut api = Self { database, clock, db, http, base: String::new(), storage, folder };
         let mut variables: Vec<(String, String)> =
             api.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let listener = tokio::net::TcpListener::bind(LOCAL).await.expect("a port");
@@ -153,15 +153,23 @@ impl TestApi {
         ]
     }
 
+    /// How many files lie in the object store.
+    pub(crate) fn objects(&self) -> usize {
+        fn files(folder: &std::path::Path) -> usize {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+        }
+        files(&self.folder.path().join("permanence").join("imports"))
+    }
+
     /// The object store as the platform sees it.
+    pub(crate) fn storage_config(&self) -> StorageConfig {
+        StorageConfig::read(&mut Env::of(self.environment().map(|(name, value)| (name.to_owned(), value))))
+            .expect("a configuration")
+    }
+
     pub(crate) fn storage(&self) -> Storage {
-        Storage::new(&StorageConfig {
-            endpoint: self.storage.endpoint().parse().expect("a URL"),
-            region: "us-east-1".to_owned(),
-            bucket: "permanence".to_owned(),
-            access_key: self.storage.access_key().to_owned(),
-            secret_key: Secret::new(self.storage.secret_key()),
-        })
+        Storage::new(&self.storage_config())
     }
 
     pub(crate) async fn practice(&self, name: &str, zone: Tz) -> Practice<'_> {
@@ -251,18 +259,31 @@ impl TestApi {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let response = request.send().await.expect("an answer");
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.expect("a body");
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer { status, headers, body }
+        answer(request).await
     }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status(), response.headers().clone());
+    let bytes = response.bytes().await.expect("a body");
+    let body = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    Answer { status, headers, body }
 }
 
 impl Client<'_> {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], None).await
+    }
+
+    /// GET, without going where the answer leads.
+    pub(crate) async fn unfollowed(&self, path: &str) -> Answer {
+        let policy = reqwest::redirect::Policy::none();
+        let http = reqwest::Client::builder().no_proxy().redirect(policy).build().expect("a client");
+        let request = http.get(format!("{}{path}", self.api.base)).bearer_auth(&self.token);
+        let response = request.send().await.expect("an answer");
+        Answer { status: response.status(), headers: response.headers().clone(), body: Value::Null }
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
@@ -281,6 +302,13 @@ impl Client<'_> {
 
     pub(crate) async fn put(&self, path: &str, version: i64, body: Value) -> Answer {
         self.send(Method::PUT, path, &[("if-match", &format!("\"{version}\""))], Some(body)).await
+    }
+
+    /// POST of a file.
+    pub(crate) async fn upload(&self, path: &str, key: &str, content_type: &str, file: Vec<u8>) -> Answer {
+        let request = self.api.http.post(format!("{}{path}", self.api.base)).timeout(Duration::from_mins(1));
+        let request = request.bearer_auth(&self.token).header("idempotency-key", key);
+        answer(request.header("content-type", content_type).body(file)).await
     }
 
     pub(crate) async fn send(

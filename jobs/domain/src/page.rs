@@ -84,6 +84,12 @@ impl<T> Page<T> {
     pub fn new(items: Vec<T>, query: PageQuery, total: i64) -> Self {
         Self { items, page: query.page.0, limit: query.limit.0, total }
     }
+
+    /// The same page of something made of its rows.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        let items = self.items.into_iter().map(make).collect();
+        Page { items, page: self.page, limit: self.limit, total: self.total }
+    }
 }
 
 /// A yes or no, written `true` or `false` in a query string; `false` where it is absent.

@@ -10,7 +10,7 @@ use permanence_queue::Failure;
 
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
-    perform::{Outcome, Perform, Run, insist},
+    perform::{Outcome, Perform, Run, fate_of_mail, insist},
     services::{Messaging, Services},
 };
 
@@ -43,17 +43,7 @@ async fn note(
     run: Run,
     services: &Services,
 ) -> Result<Outcome> {
-    let refused = |code: &str| Failure::new(code.to_owned(), "the mail server did not take the invitation");
-    let (status, outcome) = match &sent {
-        Ok(_) => ("sent", Outcome::Done(None)),
-        Err(SendError::Temporary { code, .. }) if !run.last_attempt => {
-            ("pending", Outcome::Retry(refused(code)))
-        }
-        Err(SendError::Temporary { code, .. } | SendError::Permanent { code }) => {
-            ("failed", Outcome::Discard(refused(code)))
-        }
-        Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
-    };
+    let (status, outcome) = fate_of_mail(&sent, run, "the mail server did not take the invitation");
     if let Err(error) = &sent {
         tracing::warn!(invitation_id = %id, code = error.code(), "the invitation was not sent");
     }

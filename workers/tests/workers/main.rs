@@ -1,13 +1,16 @@
 //! Jobs performed for real: a database of their own, a real SMTP and a real HTTP server, a simulated clock.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod billing;
 mod deliveries;
+mod exports;
+mod imports;
 mod invitations;
 mod killed;
 mod metrics;
 mod reminders;
 mod schedule;
+mod stock;
 mod support;
 mod year;

@@ -40,6 +40,14 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// See the stock.
+    InventoryRead = "inventory:read",
+    /// Describe items, note what comes and goes, import.
+    InventoryWrite = "inventory:write",
+    /// See and fetch exports.
+    ExportsRead = "exports:read",
+    /// Ask for exports and remove them.
+    ExportsWrite = "exports:write",
     /// See invoices, quotes, payments and what is owed.
     BillingRead = "billing:read",
     /// Write and issue them, take them back, note payments.
@@ -87,11 +95,13 @@ pub enum Role {
 
 impl Role {
     /// What the role may do.
+    #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
-            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
+            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead,
+            RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -103,6 +113,10 @@ impl Role {
                 AppointmentsWrite,
                 AppointmentsOverride,
                 AvailabilityWrite,
+                InventoryRead,
+                InventoryWrite,
+                ExportsRead,
+                ExportsWrite,
                 BillingRead,
                 BillingWrite,
                 UsersRead,
@@ -122,9 +136,19 @@ impl Role {
                 BillingWrite,
                 RecordsRead,
                 RecordsWrite,
+                InventoryRead,
+                InventoryWrite,
                 UsersRead,
             ],
-            Self::Nurse => &[PatientsRead, PatientsWrite, PracticeRead, AppointmentsRead, RecordsRead],
+            Self::Nurse => &[
+                PatientsRead,
+                PatientsWrite,
+                PracticeRead,
+                AppointmentsRead,
+                RecordsRead,
+                InventoryRead,
+                InventoryWrite,
+            ],
             Self::Assistant => &[
                 PatientsRead,
                 PatientsWrite,
@@ -134,6 +158,8 @@ impl Role {
                 BillingRead,
                 BillingWrite,
                 RecordsRead,
+                InventoryRead,
+                InventoryWrite,
                 UsersRead,
             ],
             Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite],

@@ -83,6 +83,15 @@ pub struct Settings {
     #[deserr(default)]
     #[serde(default)]
     pub vat_rates: VatRates,
+    /// How many days before a lot expires that is told.
+    #[deserr(default)]
+    #[serde(default)]
+    #[schema(value_type = u32, minimum = 0, maximum = 730, example = 30)]
+    pub expiry_notice_days: Whole<30, 0, 730>,
+    /// Whether more may be used than the stock is said to hold.
+    #[deserr(default)]
+    #[serde(default)]
+    pub allow_negative_stock: bool,
     /// The practice as a seller, and how it bills; nothing is issued without.
     #[deserr(default)]
     #[serde(default)]
@@ -108,6 +117,8 @@ impl Settings {
             disclose_specialty: false,
             disclose_reason: false,
             vat_rates: VatRates::default(),
+            expiry_notice_days: Whole::default(),
+            allow_negative_stock: false,
             billing: None,
         }
     }
