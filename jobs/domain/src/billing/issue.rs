@@ -1,13 +1,13 @@
 //! Issuing: a draft gets its number and is frozen with all that it says, in one transaction. Draws nothing: the job that it
 //! enqueues does.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, SubsecRound};
 use permanence_queue::NewJob;
 use sqlx::types::Json;
 
 use super::{
     Address, Balance, BillingSettings, Buyer, Cents, Document, DocumentKind, Invoice, InvoiceContent,
-    InvoiceStatus, PaymentTerms, Seller, Shares, content::NewBuyer, invoice, jobs::RenderInvoicePdf,
+    InvoiceStatus, PaymentTerms, Seller, Shares, content::NewBuyer, fill, invoice, jobs::RenderInvoicePdf,
     reckon::Reckoned, series, template, words,
 };
 use crate::{
@@ -62,7 +62,8 @@ pub(super) async fn issue(
     let (gross, share) = (frozen.document.totals.gross, stored.content.insurer_share());
     freeze(tx, id, &frozen, gross, share).await?;
     frozen.into_stored(&mut stored);
-    stored.updated_at = tx.now();
+    // As finely as it is stored: what is answered now is what is read later.
+    stored.updated_at = tx.now().trunc_subsecs(6);
     let status = if gross == Cents::ZERO { InvoiceStatus::Paid } else { InvoiceStatus::Issued };
     let balance = (kind == DocumentKind::Invoice).then(|| (status, Balance::untouched(gross, share)));
     Ok(stored.into_invoice(&settings, balance))
@@ -116,9 +117,9 @@ pub(super) async fn number(
     }
     let mut template_fallback = None;
     if let Some(own) = own {
-        match template::fill(&own, &document, patient.as_deref()) {
+        match fill::fill(&own, &document, patient.as_deref()) {
             Ok(words) => document.words = Some(words),
-            Err(reason) => template_fallback = Some(template::note(document.kind, reason)),
+            Err(reason) => template_fallback = Some(fill::note(document.kind, reason)),
         }
     }
     Ok(Frozen { document, template_fallback })

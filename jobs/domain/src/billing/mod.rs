@@ -3,10 +3,13 @@
 mod amount;
 mod appointment;
 mod balance;
+mod compose;
 mod content;
 mod credit;
 mod credit_note;
 mod document;
+mod draft;
+mod fill;
 mod identifiers;
 mod identity;
 mod invoice;
@@ -34,9 +37,10 @@ pub use document::{
     Address, Allowance, Buyer, Document, DocumentKind, Line, PaymentTerms, Referenced, Seller, Shares,
     Totals, Vat, VatCategory, VatTotal,
 };
+pub use draft::{delete_invoice, draft_invoice, update_invoice};
 pub use identifiers::{Bic, Iban, SeriesPrefix, Siren, Siret, VatId};
 pub use identity::{BillingSettings, LegalWords, ReminderDays};
-pub use invoice::{Invoice, InvoiceStatus, delete_invoice, draft_invoice, get_invoice, update_invoice};
+pub use invoice::{Invoice, InvoiceStatus, get_invoice};
 pub use issue::issue_invoice;
 pub use list::{InvoiceQuery, InvoiceSummary, list_invoices};
 pub use mail::{

@@ -1,6 +1,6 @@
 //! What was paid of an invoice and what was given back: noted once, never changed. It moves no money.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use deserr::Deserr;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -151,7 +151,8 @@ async fn record(
     invoice::lock(tx, invoice, &[DocumentKind::Invoice]).await?.issued()?;
     let (_, before) = balance::of(tx, invoice).await?;
     within(kind, new, &before)?;
-    let (tenant, now, by) = (tx.tenant(), tx.now(), tx.actor().user);
+    // As finely as it is stored: what is answered now is what is read later.
+    let (tenant, now, by) = (tx.tenant(), tx.now().trunc_subsecs(6), tx.actor().user);
     let id = PaymentId::new(now);
     sqlx::query!(
         "INSERT INTO payments (tenant_id, id, invoice_id, kind, amount, method, payer, paid_on, reference, recorded_at,

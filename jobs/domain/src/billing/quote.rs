@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Allowance, Cents, DocumentKind, Invoice, InvoiceContent, Line, Totals, VatTotal, get_invoice, invoice,
+    Allowance, Cents, DocumentKind, Invoice, InvoiceContent, Line, Totals, VatTotal, draft, get_invoice,
+    invoice,
     issue::{self, today},
 };
 use crate::{
@@ -140,7 +141,7 @@ pub struct QuoteQuery {
 /// Writes a quote's draft.
 pub async fn draft_quote(tx: &mut TenantTx, new: &InvoiceContent) -> Result<Quote> {
     let settings = tenants::settings(tx).await?;
-    let id = invoice::write(tx, &settings, DocumentKind::Quote, new, None).await?;
+    let id = draft::write(tx, &settings, DocumentKind::Quote, new, None).await?;
     audit::record(tx, "quote.draft", "quote", id.0).await?;
     get_quote(tx, id).await
 }
@@ -152,14 +153,14 @@ pub async fn update_quote(
     version: i32,
     new: &InvoiceContent,
 ) -> Result<Quote> {
-    invoice::rewrite(tx, id, DocumentKind::Quote, version, new).await?;
+    draft::rewrite(tx, id, DocumentKind::Quote, version, new).await?;
     audit::record(tx, "quote.update", "quote", id.0).await?;
     get_quote(tx, id).await
 }
 
 /// Deletes a quote's draft.
 pub async fn delete_quote(tx: &mut TenantTx, id: InvoiceId) -> Result<()> {
-    invoice::remove(tx, id, DocumentKind::Quote).await?;
+    draft::remove(tx, id, DocumentKind::Quote).await?;
     audit::record(tx, "quote.delete", "quote", id.0).await
 }
 
@@ -307,7 +308,7 @@ pub async fn invoice_quote(tx: &mut TenantTx, id: InvoiceId) -> Result<Invoice> 
         return Err(Error::conflict("quote_not_accepted", "only an accepted quote becomes an invoice"));
     }
     let settings = tenants::settings(tx).await?;
-    let invoice = invoice::write(tx, &settings, DocumentKind::Invoice, &stored.content, Some(id)).await?;
+    let invoice = draft::write(tx, &settings, DocumentKind::Invoice, &stored.content, Some(id)).await?;
     audit::record(tx, "invoice.draft", "invoice", invoice.0).await?;
     get_invoice(tx, invoice).await
 }

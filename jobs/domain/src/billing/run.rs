@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    DocumentKind, InvoiceContent, invoice, issue,
+    DocumentKind, InvoiceContent, draft, issue,
     jobs::{EndInvoiceRun, InvoiceAppointment},
 };
 use crate::{
@@ -229,7 +229,7 @@ pub async fn invoice_item(
     }
     let settings = tenants::settings(tx).await?;
     let content = InvoiceContent { appointment_id: Some(appointment), ..InvoiceContent::default() };
-    let id = invoice::write(tx, &settings, DocumentKind::Invoice, &content, None).await?;
+    let id = draft::write(tx, &settings, DocumentKind::Invoice, &content, None).await?;
     audit::record(tx, "invoice.draft", "invoice", id.0).await?;
     settle(tx, run, appointment, "issued", None, Some(id)).await?;
     issue::issue(tx, id, DocumentKind::Invoice, 1).await?;
