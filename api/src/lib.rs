@@ -6,6 +6,7 @@ mod availability;
 pub mod config;
 mod docs;
 mod error;
+mod exports;
 mod extract;
 mod health;
 mod inventory;

@@ -21,8 +21,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, auth, availability, docs,
     error::{ApiError, unknown_method, unknown_route},
-    health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners, queues, rooms,
-    settings,
+    exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
+    queues, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -76,6 +76,10 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::resolve_message))
         // Whoever looks after the stock.
         .merge(stock())
+        // Whoever takes data out.
+        .routes(routes!(exports::request_export, exports::list_exports))
+        .routes(routes!(exports::get_export, exports::remove_export))
+        .routes(routes!(exports::download_export))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))
@@ -168,6 +172,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .expose_headers([
             header::ETAG,
             header::LOCATION,
+            header::RETRY_AFTER,
             HeaderName::from_static("idempotency-replayed"),
             HeaderName::from_static("x-request-id"),
         ])

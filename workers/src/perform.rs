@@ -8,7 +8,8 @@ use permanence_domain::{
     error::Result,
     ids::TenantId,
 };
-use permanence_queue::{Claimed, Failure, Job};
+use permanence_queue::{Claimed, Failure, Job, Lease};
+use tokio_util::sync::CancellationToken;
 
 pub use permanence_queue::Outcome;
 
@@ -31,11 +32,24 @@ impl Run {
         Self { tenant: job.tenant.map(TenantId), last_attempt: job.attempt >= job.max_attempts }
     }
 
+    /// The tenant of a tenant's job.
+    pub fn tenant(&self) -> Result<TenantId> {
+        self.tenant.ok_or_else(|| Error::internal("a tenant's job came without its tenant"))
+    }
+
     /// Opens a transaction of the job's tenant.
     pub async fn begin(&self, services: &Services) -> Result<TenantTx> {
-        let tenant = self.tenant.ok_or_else(|| Error::internal("a tenant's job came without its tenant"))?;
-        services.db.tenant(tenant, Actor::JOB).await
+        services.db.tenant(self.tenant()?, Actor::JOB).await
     }
+}
+
+/// What a run that takes long must watch, and may tell.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// The right to tell the job's progress and to end it.
+    pub lease: Lease,
+    /// Asks it to stop: somebody cancelled the job, or the lease is lost.
+    pub cancelled: CancellationToken,
 }
 
 /// Performs a kind of job. Run twice it must have one effect: it checks the state first, commits its intent before
@@ -45,15 +59,26 @@ pub trait Perform: Job {
     fn perform(self, run: Run, services: &Services) -> impl Future<Output = Result<Outcome>> + Send;
 }
 
+/// Performs a kind of job that takes long: as [`Perform`], and stops when it is asked to.
+pub trait PerformLong: Job {
+    /// Does the work once. An error is a failed attempt; another follows after the backoff.
+    fn perform(
+        self,
+        run: Run,
+        watch: &Watch,
+        services: &Services,
+    ) -> impl Future<Output = Result<Outcome>> + Send;
+}
+
 /// How long a fact is held in hand while the database is away, before it is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Writes down a fact that would be lost otherwise, such as a provider's answer: a database that is away for a moment
 /// is waited for.
-pub(crate) async fn insist<F, Fut>(write: F) -> Result<()>
+pub(crate) async fn insist<T, F, Fut>(write: F) -> Result<T>
 where
     F: Fn() -> Fut + Send,
-    Fut: Future<Output = Result<()>> + Send,
+    Fut: Future<Output = Result<T>> + Send,
 {
     let mut waited = Duration::ZERO;
     let mut pause = Duration::from_millis(100);

@@ -3,6 +3,8 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    error::Result,
+    exports::jobs::{ClearExport, SweepExports, WriteExport},
     identity::jobs::SendInvitation,
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
@@ -11,15 +13,16 @@ use permanence_domain::{
     },
     platform::{MaintainQueue, PurgeAnswers},
 };
-use permanence_queue::{Claimed, Failure, Handler, Outcome};
+use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    perform::{Perform, Run, failure},
+    perform::{Perform, PerformLong, Run, Watch, failure},
     services::Services,
 };
 
-type Performer = fn(Claimed, Arc<Services>) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
+type Performer =
+    fn(Claimed, CancellationToken, Arc<Services>) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Finds who performs a job by its kind.
 #[derive(Clone)]
@@ -47,11 +50,22 @@ impl Registry {
             .with::<ImportItems>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
+            .with_long::<WriteExport>()
+            .with::<ClearExport>()
+            .with::<SweepExports>()
     }
 
-    fn with<J: Perform>(mut self) -> Self {
+    fn with<J: Perform>(self) -> Self {
+        self.add::<J>(|job, _, services| Box::pin(run::<J>(job, services)))
+    }
+
+    fn with_long<J: PerformLong>(self) -> Self {
+        self.add::<J>(|job, cancelled, services| Box::pin(run_long::<J>(job, cancelled, services)))
+    }
+
+    fn add<J: Job>(mut self, performer: Performer) -> Self {
         for kind in std::iter::once(&J::KIND).chain(J::ALIASES) {
-            let taken = self.performers.insert(kind, |job, services| Box::pin(run::<J>(job, services)));
+            let taken = self.performers.insert(kind, performer);
             debug_assert!(taken.is_none(), "{kind} is performed twice");
         }
         self
@@ -59,20 +73,36 @@ impl Registry {
 }
 
 async fn run<J: Perform>(job: Claimed, services: Arc<Services>) -> Outcome {
-    let payload: J = match job.decode() {
-        Ok(payload) => payload,
-        Err(failure) => return Outcome::Retry(failure),
-    };
-    payload.perform(Run::of(&job), &services).await.unwrap_or_else(|error| {
+    match job.decode::<J>() {
+        Ok(payload) => outcome(payload.perform(Run::of(&job), &services).await),
+        Err(failure) => Outcome::Retry(failure),
+    }
+}
+
+async fn run_long<J: PerformLong>(
+    job: Claimed,
+    cancelled: CancellationToken,
+    services: Arc<Services>,
+) -> Outcome {
+    let watch = Watch { lease: job.lease, cancelled };
+    match job.decode::<J>() {
+        Ok(payload) => outcome(payload.perform(Run::of(&job), &watch, &services).await),
+        Err(failure) => Outcome::Retry(failure),
+    }
+}
+
+/// An error is a failed attempt.
+fn outcome(performed: Result<Outcome>) -> Outcome {
+    performed.unwrap_or_else(|error| {
         tracing::warn!(%error, cause = std::error::Error::source(&error), "the attempt failed");
         Outcome::Retry(failure(&error))
     })
 }
 
 impl Handler for Registry {
-    async fn perform(&self, job: Claimed, _cancelled: CancellationToken) -> Outcome {
+    async fn perform(&self, job: Claimed, cancelled: CancellationToken) -> Outcome {
         match self.performers.get(job.kind.as_str()) {
-            Some(performer) => performer(job, Arc::clone(&self.services)).await,
+            Some(performer) => performer(job, cancelled, Arc::clone(&self.services)).await,
             None => Outcome::Retry(Failure::unknown_kind(&job.kind)),
         }
     }

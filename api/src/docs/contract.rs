@@ -135,6 +135,10 @@ fn add_headers(path: &str, operation: &mut Operation, versioned: &BTreeSet<Strin
         if status == "201" {
             response.headers.insert("Location".to_owned(), header("The path of what was made."));
         }
+        if status == "202" {
+            response.headers.insert("Location".to_owned(), header("The path of the job that does it."));
+            response.headers.insert("Retry-After".to_owned(), header("Seconds until it is worth a look."));
+        }
         if replayed {
             let told = header("`true` when the request was answered before: nothing was done again.");
             response.headers.insert("Idempotency-Replayed".to_owned(), told);

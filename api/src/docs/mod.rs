@@ -42,6 +42,7 @@ pub(crate) use contract::complete;
         (name = "messages", description = "What patients are told"),
         (name = "inventory", description = "What the practice keeps in stock"),
         (name = "notifications", description = "What members are told within the application"),
+        (name = "exports", description = "Data as files, for a day"),
         (name = "jobs", description = "What happens in the background"),
         (name = "queues", description = "For operators of the platform"),
         (name = "operations", description = "For operators"),

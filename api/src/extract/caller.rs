@@ -36,6 +36,8 @@ macro_rules! permissions {
 }
 
 permissions!(
+    ExportsRead,
+    ExportsWrite,
     JobsRead,
     JobsWrite,
     QueuesRead,

@@ -155,6 +155,9 @@ impl Answering {
     }
 }
 
+/// When it is worth looking at a job that was just enqueued, in seconds.
+const LOOK_AFTER: HeaderValue = HeaderValue::from_static("1");
+
 /// The version that a resource carries in its body.
 #[derive(Deserialize)]
 struct Version {
@@ -174,6 +177,9 @@ pub(crate) fn render(answer: &StoredAnswer) -> Response {
         answer.location.as_deref().and_then(|location| HeaderValue::from_str(location).ok())
     {
         headers.insert(header::LOCATION, location);
+    }
+    if status == StatusCode::ACCEPTED {
+        headers.insert(header::RETRY_AFTER, LOOK_AFTER);
     }
     if status == StatusCode::CREATED
         && let Ok(Version { version }) = serde_json::from_slice(&answer.body)

@@ -11,9 +11,9 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, Caller, InventoryRead, InventoryWrite, JobsRead,
-    JobsWrite, PatientsRead, PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite,
-    Read, UsersRead, UsersWrite,
+    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, Caller, ExportsRead, ExportsWrite, InventoryRead,
+    InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, Permission, PracticeRead,
+    PracticeWrite, QueuesRead, QueuesWrite, Read, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

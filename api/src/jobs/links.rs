@@ -17,6 +17,13 @@ pub(crate) struct Link {
     method: &'static str,
 }
 
+impl Link {
+    /// A place to read.
+    pub(crate) fn get(href: String) -> Self {
+        Self { href, method: "GET" }
+    }
+}
+
 /// Where to go on from a job. An action is absent where the job's state or the caller's scopes do not allow it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Links {
@@ -67,8 +74,8 @@ impl LinkedJob {
             cancel: action(JobAction::Cancel, "cancel"),
             retry: action(JobAction::Retry, "retry"),
             discard: action(JobAction::Discard, "discard"),
-            events: Link { href: format!("{path}/events"), method: "GET" },
-            this: Link { href: path, method: "GET" },
+            events: Link::get(format!("{path}/events")),
+            this: Link::get(path),
         };
         Self { job, links }
     }

@@ -1,7 +1,7 @@
 //! What happens in the background: seen, waited for, retried, cancelled. A tenant's members reach its own jobs,
 //! operators of the platform all of them.
 
-mod links;
+pub(crate) mod links;
 
 use std::{convert::Infallible, time::Duration};
 

@@ -7,6 +7,7 @@ mod auth;
 mod availability;
 mod contract;
 mod errors;
+mod exports;
 mod health;
 mod idempotency;
 mod imports;

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use permanence_api::{App, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::SimulatedClock,
-    config::{Env, Secret},
+    config::{Env, Secret, StorageConfig},
     crypto::hash_password,
     db::{Actor, Db},
     field::{EmailAddress, FullName, Label, Language},
@@ -161,6 +161,12 @@ impl TestApi {
         files(&self.folder.path().join("permanence").join("imports"))
     }
 
+    /// The object store as the platform sees it.
+    pub(crate) fn storage_config(&self) -> StorageConfig {
+        StorageConfig::read(&mut Env::of(self.environment().map(|(name, value)| (name.to_owned(), value))))
+            .expect("a configuration")
+    }
+
     pub(crate) async fn practice(&self, name: &str, zone: Tz) -> Practice<'_> {
         let domain = format!("{}.example", name.to_lowercase().replace(' ', "-"));
         let tenant = self.tenant("practice", name, zone).await;
@@ -264,6 +270,15 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
 impl Client<'_> {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], None).await
+    }
+
+    /// GET, without going where the answer leads.
+    pub(crate) async fn unfollowed(&self, path: &str) -> Answer {
+        let policy = reqwest::redirect::Policy::none();
+        let http = reqwest::Client::builder().no_proxy().redirect(policy).build().expect("a client");
+        let request = http.get(format!("{}{path}", self.api.base)).bearer_auth(&self.token);
+        let response = request.send().await.expect("an answer");
+        Answer { status: response.status(), headers: response.headers().clone(), body: Value::Null }
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {

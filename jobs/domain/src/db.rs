@@ -1,7 +1,7 @@
 //! Transactions. Every tenant query goes through [`TenantTx`]; crossing tenants takes [`SystemTx`]. The login role
 //! itself may do nothing, so a query that uses neither fails closed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use permanence_queue::{Enqueued, JobId, NewJob, Waker};
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Takes the tenant role for the rest of the transaction; the tenant's id follows.
-const TENANT_ROLE: &str = "SET LOCAL ROLE permanence_tenant; SET LOCAL permanence.tenant_id =";
+pub(crate) const TENANT_ROLE: &str = "SET LOCAL ROLE permanence_tenant; SET LOCAL permanence.tenant_id =";
 
 /// The database as the application sees it: a pool of the login role, the clock, and the bell that wakes workers.
 #[derive(Debug, Clone)]
@@ -77,6 +77,11 @@ impl Db {
     /// The bell that wakes workers.
     pub fn waker(&self) -> &Waker {
         &self.waker
+    }
+
+    /// How its connections are made, for one that must not be the pool's.
+    pub(crate) fn connect_options(&self) -> Arc<PgConnectOptions> {
+        self.pool.connect_options()
     }
 
     /// Begins a transaction that sees one tenant's rows.

@@ -181,7 +181,7 @@ fn luhn(digits: &str) -> bool {
 const YEARS: std::ops::RangeInclusive<i32> = 1850..=9999;
 
 /// A calendar day, `YYYY-MM-DD`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, format = Date, example = "1984-02-29")]
 pub struct Day(pub NaiveDate);

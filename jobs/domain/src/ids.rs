@@ -92,6 +92,8 @@ ids! {
     ImportId,
     /// What a member is told within the application.
     NotificationId,
+    /// An export of a tenant's rows.
+    ExportId,
 }
 
 impl UserId {

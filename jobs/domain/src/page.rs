@@ -84,4 +84,10 @@ impl<T> Page<T> {
     pub fn new(items: Vec<T>, query: PageQuery, total: i64) -> Self {
         Self { items, page: query.page.0, limit: query.limit.0, total }
     }
+
+    /// The same page of something made of its rows.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        let items = self.items.into_iter().map(make).collect();
+        Page { items, page: self.page, limit: self.limit, total: self.total }
+    }
 }

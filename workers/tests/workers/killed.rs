@@ -22,11 +22,7 @@ fn start(world: &World) -> Child {
     let SmsConfig::Ovh(ovh) = messaging.sms[0].provider.clone() else { panic!("the harness sends by OVH") };
     Command::new(env!("CARGO_BIN_EXE_reminders"))
         .env_clear()
-        .env("DATABASE_URL", world.database.login_url())
-        .env("S3_ENDPOINT", world.objects.endpoint())
-        .env("S3_BUCKET", "permanence")
-        .env("S3_ACCESS_KEY", world.objects.access_key())
-        .env("S3_SECRET_KEY", world.objects.secret_key())
+        .envs(world.environment())
         .env("SMTP_URL", world.mail.url())
         .env("MAIL_FROM", "rappels@permanence.example")
         .env("PUBLIC_URL", "https://app.example.fr")

@@ -274,6 +274,17 @@ impl World {
         })
     }
 
+    /// What a process needs to perform jobs beside this one.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
+        [
+            ("DATABASE_URL", self.database.login_url()),
+            ("S3_ENDPOINT", self.objects.endpoint()),
+            ("S3_BUCKET", BUCKET.to_owned()),
+            ("S3_ACCESS_KEY", self.objects.access_key().to_owned()),
+            ("S3_SECRET_KEY", self.objects.secret_key().to_owned()),
+        ]
+    }
+
     pub(crate) fn services(&self) -> Services {
         let messaging = Messaging::new(&self.messaging(), self.db.clock().clone()).expect("messaging");
         Services { db: self.db.clone(), messaging: Some(messaging), storage: Some(self.storage()) }

@@ -44,6 +44,10 @@ scopes! {
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
     InventoryWrite = "inventory:write",
+    /// See and fetch exports.
+    ExportsRead = "exports:read",
+    /// Ask for exports and remove them.
+    ExportsWrite = "exports:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
@@ -90,9 +94,10 @@ impl Role {
     #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, InventoryRead,
-            InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
-            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, ExportsRead,
+            ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
+            PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead,
+            UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -106,6 +111,8 @@ impl Role {
                 AvailabilityWrite,
                 InventoryRead,
                 InventoryWrite,
+                ExportsRead,
+                ExportsWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use permanence_domain::{
     clock::SimulatedClock,
     db::{Actor, Db, TenantTx},
+    exports::{self, ExportFormat, ExportKind, NewExport},
     field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone, Whole},
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
     ids::{PatientId, PractitionerId, TenantId, UserId},
@@ -93,6 +94,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     lose(&mut tx, booking.patient_id).await;
+    take_out(&mut tx).await;
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",
@@ -127,6 +129,13 @@ async fn sign_in(db: &Db, tenant: TenantId, user: UserId) {
 async fn lose(tx: &mut TenantTx, patient: PatientId) {
     let (number, reason) = ("+33600000099", Unreachable::Invalid);
     note_unreachable(tx, patient, Channel::Sms, number, reason).await.unwrap();
+}
+
+/// Somebody asks for the patients as a file.
+async fn take_out(tx: &mut TenantTx) {
+    let new =
+        NewExport { kind: ExportKind::Patients, format: ExportFormat::Zip, profile: None, filters: None };
+    exports::request(tx, &new).await.unwrap();
 }
 
 /// The practitioner is away for a day.

@@ -9,8 +9,31 @@ use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
 
 use crate::Error;
+use crate::Faults;
 use crate::listener::Listener;
 use crate::postgres::random_hex;
+
+mod objects;
+
+use objects::Objects;
+
+/// What the store can be made to do wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageFault {
+    /// 503 to everything.
+    Away,
+    /// Holds an operation, named as S3 does (`upload_part`, `create_multipart_upload`), until told otherwise.
+    HoldAt(&'static str),
+}
+
+impl StorageFault {
+    fn shows_at(self, operation: &str) -> bool {
+        match self {
+            Self::Away => true,
+            Self::HoldAt(step) => step == operation,
+        }
+    }
+}
 
 /// A running object store; its keys are new at every start.
 #[derive(Debug)]
@@ -19,6 +42,7 @@ pub struct ObjectStore {
     folder: PathBuf,
     access_key: String,
     secret_key: String,
+    faults: Faults<StorageFault>,
 }
 
 impl ObjectStore {
@@ -30,10 +54,12 @@ impl ObjectStore {
         let files = FileSystem::new(&folder)
             .map_err(|error| Error::io(doing)(std::io::Error::other(format!("{error:?}"))))?;
         let (access_key, secret_key) = (random_hex()?, random_hex()?);
-        let mut service = S3ServiceBuilder::new(files);
+        let faults = Faults::default();
+        let objects = Objects { files, folder: folder.clone(), faults: faults.clone() };
+        let mut service = S3ServiceBuilder::new(objects);
         service.set_auth(SimpleAuth::from_single(access_key.as_str(), secret_key.as_str()));
         let listener = crate::http::start(addr, service.build()).await?;
-        Ok(Self { listener, folder, access_key, secret_key })
+        Ok(Self { listener, folder, access_key, secret_key, faults })
     }
 
     /// Creates a bucket unless it is there.
@@ -76,6 +102,12 @@ impl ObjectStore {
     #[must_use]
     pub fn secret_key(&self) -> &str {
         &self.secret_key
+    }
+
+    /// Returns the handle that makes it fail.
+    #[must_use]
+    pub fn faults(&self) -> &Faults<StorageFault> {
+        &self.faults
     }
 
     /// Stops listening once the requests under way have ended.

@@ -1,5 +1,6 @@
 //! The object store: any S3. Never trusts a key that a person wrote.
 
+mod multipart;
 mod stream;
 
 use std::{fmt, time::Duration};
@@ -22,6 +23,8 @@ use crate::{
     error::{Error, Result},
     ids::TenantId,
 };
+
+pub use multipart::{PART_BYTES, Part, Unfinished, UploadId};
 
 /// Where an object lies in the bucket: parts of our own making, each of letters, digits, `-`, `_` and `.`, so that no
 /// key leads out of the bucket and none is the folder of another.

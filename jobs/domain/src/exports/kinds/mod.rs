@@ -1,0 +1,142 @@
+//! What can be exported: one file a kind, with its columns and its query. Money of a kind is integer cents, a day or a time
+//! as Postgres writes it, anything else as it is.
+
+mod appointments;
+mod patients;
+
+use deserr::Deserr;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::error::{Error, Result};
+
+/// What an export is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr, Serialize, Deserialize, ToSchema)]
+#[deserr(rename_all = lowercase)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportKind {
+    /// The patients, in the order of their registration.
+    Patients,
+    /// The appointments, in the order of their begin, cancelled ones too.
+    Appointments,
+}
+
+impl ExportKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Patients, Self::Appointments];
+
+    /// Its columns, filters and rows.
+    pub fn kind(self) -> &'static Kind {
+        match self {
+            Self::Patients => &patients::KIND,
+            Self::Appointments => &appointments::KIND,
+        }
+    }
+
+    /// The kind as it was kept.
+    pub(super) fn named(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|kind| kind.kind().name == name);
+        found.ok_or_else(|| Error::internal("an export of a kind that this version does not know"))
+    }
+}
+
+/// What a column holds, which decides how it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// What people wrote: never taken for a formula.
+    Text,
+    /// Words and identifiers of our own.
+    Code,
+    /// A word of our own, with what it is called in French.
+    Word(&'static [(&'static str, &'static str)]),
+    /// A whole number.
+    Number,
+    /// An amount in cents.
+    Cents,
+    /// Yes or no.
+    Bool,
+    /// A calendar day.
+    Day,
+    /// A civil time, the same whatever the clocks.
+    Civil,
+    /// An instant.
+    Instant,
+}
+
+/// One column of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its name for programs.
+    pub name: &'static str,
+    /// Its heading in French.
+    pub title: &'static str,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// What there is to know of a kind.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its name, and its file's.
+    pub name: &'static str,
+    /// Its sheet's name in French.
+    pub title: &'static str,
+    /// The filters that it takes.
+    pub filters: &'static [&'static str],
+    /// Its columns, in the order of the query's.
+    pub columns: &'static [Column],
+    /// The statement that reads the rows.
+    pub copy: &'static str,
+    count: fn(&mut PgConnection) -> BoxFuture<'_, sqlx::Result<i64>>,
+}
+
+impl Kind {
+    /// How many rows there are within the filters of this transaction.
+    pub(super) async fn count(&self, conn: &mut PgConnection) -> Result<i64> {
+        Ok((self.count)(conn).await?)
+    }
+}
+
+/// A kind from its parts. Its query is checked like any other, and sent as COPY, which takes several times less of a core
+/// than rows do (see docs/BENCHMARKS.md).
+macro_rules! kind {
+    (
+        name: $name:literal, title: $title:literal, filters: $filters:expr,
+        columns: [$($column:literal $heading:literal $holds:expr => $value:literal),+ $(,)?],
+        from: $from:literal, order: $order:literal $(,)?
+    ) => {
+        pub(super) static KIND: $crate::exports::Kind = $crate::exports::Kind {
+            name: $name,
+            title: $title,
+            filters: &$filters,
+            columns: &[$($crate::exports::Column { name: $column, title: $heading, holds: $holds }),+],
+            copy: concat!(
+                "COPY (SELECT ", $crate::exports::kinds::listed!($($value),+), " ", $from, " ORDER BY ", $order,
+                ") TO STDOUT WITH (FORMAT csv)"
+            ),
+            count,
+        };
+
+        fn count(conn: &mut sqlx::PgConnection) -> futures::future::BoxFuture<'_, sqlx::Result<i64>> {
+            Box::pin(async move {
+                sqlx::query_scalar!("SELECT count(*) AS \"count!\" " + $from).fetch_one(conn).await
+            })
+        }
+
+        // Never called: it has the compiler check the query, as it does every other.
+        const _: fn() = || {
+            drop(sqlx::query!(
+                "SELECT " $(+ $value + " AS " + $column + ", ")+ + "true AS whole " + $from + " ORDER BY " + $order
+            ));
+        };
+    };
+}
+use kind;
+
+/// Literals with commas in between.
+macro_rules! listed {
+    ($first:literal $(, $rest:literal)*) => { concat!($first $(, ", ", $rest)*) };
+}
+use listed;

@@ -1,0 +1,7 @@
+//! Exports: rows written as files into the object store, and taken out of it again.
+
+mod clear_export;
+mod file;
+mod pour;
+mod sweep_exports;
+mod write_export;

@@ -1,0 +1,156 @@
+//! What is in the files, to the letter.
+
+use std::io::{Cursor, Read};
+
+use chrono_tz::Tz;
+use permanence_domain::{
+    exports::{ExportFormat, ExportKind, Filters, Profile},
+    field::Day,
+    scheduling::{self, AppointmentStatus},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use zip::ZipArchive;
+
+use super::{fetched, of, strange_patient, within};
+use crate::support::World;
+
+const NOW: &str = "2027-01-11T08:00:00Z";
+
+fn entry(archive: &mut ZipArchive<Cursor<Vec<u8>>>, name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    archive.by_name(name).expect("an entry").read_to_end(&mut bytes).expect("read");
+    bytes
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+#[tokio::test]
+async fn patients_are_written_for_a_spreadsheet_and_for_a_program() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    strange_patient(&world, 1, "=1+1;\"x\"", "A\r\nB").await;
+    strange_patient(&world, 2, "-Zoé", "@you, \\N").await;
+    let own = world.patient;
+    let strange = "ffffffff-0000-4000-8000-0000000000";
+
+    let (export, french) =
+        fetched(&world, &of(ExportKind::Patients, ExportFormat::Csv, Some(Profile::French))).await;
+    assert_eq!(
+        String::from_utf8(french.clone()).unwrap(),
+        format!(
+            "\u{feff}Identifiant;Nom;Prénom;Date de naissance;E-mail;Téléphone;Langue;Rappels par SMS;\
+             Rappels par e-mail;Enregistré le;Modifié le\r\n\
+             {own};Garcia;Hélène;;helene@garcia.example;'+33600000001;fr;oui;non;11/01/2027 09:00:00;\
+             11/01/2027 09:00:00\r\n\
+             {strange}01;\"'=1+1;\"\"x\"\"\";\"A\r\nB\";29/02/1984;;;en;non;oui;13/01/2027 00:30:00;\
+             13/01/2027 00:30:01\r\n\
+             {strange}02;'-Zoé;'@you, \\N;29/02/1984;;;en;non;oui;13/01/2027 00:30:00;13/01/2027 00:30:01\r\n"
+        )
+    );
+    assert_eq!(export.rows, Some(3));
+    assert_eq!(export.size_bytes, i64::try_from(french.len()).ok());
+    assert_eq!(export.sha256, Some(hash(&french)));
+
+    let (_, plain) =
+        fetched(&world, &of(ExportKind::Patients, ExportFormat::Csv, Some(Profile::Rfc4180))).await;
+    assert_eq!(
+        String::from_utf8(plain).unwrap(),
+        format!(
+            "id,last_name,first_name,birth_date,email,phone,language,reminder_sms,reminder_email,created_at,updated_at\r\n\
+             {own},Garcia,Hélène,,helene@garcia.example,'+33600000001,fr,true,false,2027-01-11T08:00:00Z,\
+             2027-01-11T08:00:00Z\r\n\
+             {strange}01,\"'=1+1;\"\"x\"\"\",\"A\r\nB\",1984-02-29,,,en,false,true,2027-01-12T23:30:00Z,\
+             2027-01-12T23:30:01Z\r\n\
+             {strange}02,'-Zoé,\"'@you, \\N\",1984-02-29,,,en,false,true,2027-01-12T23:30:00Z,2027-01-12T23:30:01Z\r\n"
+        )
+    );
+}
+
+#[tokio::test]
+async fn an_archive_tells_what_is_in_it() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    strange_patient(&world, 1, "=1+1", "A").await;
+    let filters = Filters { from: Some(Day::parse("2027-01-11").unwrap()), ..Filters::default() };
+    let csv = within(ExportKind::Patients, filters);
+    let (_, alone) = fetched(&world, &csv).await;
+    let mut zipped = csv;
+    zipped.format = ExportFormat::Zip;
+    let (export, archive) = fetched(&world, &zipped).await;
+    assert_eq!(export.sha256, Some(hash(&archive)));
+    assert_eq!(export.size_bytes, i64::try_from(archive.len()).ok());
+
+    let mut archive = ZipArchive::new(Cursor::new(archive)).unwrap();
+    let names: Vec<String> = archive.file_names().map(|name| name.expect("a name").into_owned()).collect();
+    assert_eq!(names, ["patients.csv", "manifest.json"]);
+    let inside = entry(&mut archive, "patients.csv");
+    assert_eq!(inside, alone);
+    let manifest: Value = serde_json::from_slice(&entry(&mut archive, "manifest.json")).unwrap();
+    assert_eq!(
+        manifest,
+        json!({
+            "kind": "patients", "profile": "rfc4180", "filters": { "from": "2027-01-11" }, "as_of": NOW,
+            "files": [{ "name": "patients.csv", "rows": 2, "size_bytes": inside.len(), "sha256": hash(&inside) }],
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_workbook_holds_texts_days_and_no_formula() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    strange_patient(&world, 1, "=1+1<&", "+A").await;
+    let (export, workbook) = fetched(&world, &of(ExportKind::Patients, ExportFormat::Xlsx, None)).await;
+    assert_eq!((export.rows, export.profile), (Some(2), None));
+    let mut archive = ZipArchive::new(Cursor::new(workbook)).unwrap();
+    let sheet = String::from_utf8(entry(&mut archive, "xl/worksheets/sheet1.xml")).unwrap();
+    for text in ["Date de naissance", "=1+1&lt;&amp;", "+A", "+33600000001", "oui", "non"] {
+        assert!(sheet.contains(&format!("<t>{text}</t>")), "{text}\n{sheet}");
+    }
+    // 29 February 1984 is day 30741 of a workbook, 11 January 2027 at nine in Paris day 46398 and three eighths.
+    assert!(sheet.contains("<v>30741</v>") && sheet.contains("<v>46398.375</v>"), "{sheet}");
+    assert!(!sheet.contains("<f>"), "{sheet}");
+    let book = String::from_utf8(entry(&mut archive, "xl/workbook.xml")).unwrap();
+    assert!(book.contains("name=\"Patients\""), "{book}");
+}
+
+#[tokio::test]
+async fn appointments_are_written_within_their_filters() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    let first = world.book("2027-01-15T00:15:00").await;
+    let second = world.book("2027-01-16T23:30:00").await;
+    world.book("2027-01-17T00:00:00").await;
+    let mut tx = world.begin().await;
+    scheduling::cancel(&mut tx, second).await.unwrap();
+    tx.commit().await.unwrap();
+    let day = |text| Some(Day::parse(text).unwrap());
+    let days = Filters { from: day("2027-01-15"), to: day("2027-01-16"), ..Filters::default() };
+    let (patient, practitioner) = (world.patient, world.practitioner);
+
+    let (_, file) = fetched(&world, &within(ExportKind::Appointments, days.clone())).await;
+    let head = "id,starts_local,time_zone,starts_at,ends_at,minutes,status,patient_id,patient_last_name,\
+                patient_first_name,practitioner_id,practitioner_last_name,practitioner_first_name,room,created_at,\
+                cancelled_at\r\n";
+    let kept = format!(
+        "{first},2027-01-15T00:15:00,Europe/Paris,2027-01-14T23:15:00Z,2027-01-14T23:45:00Z,30,scheduled,{patient},\
+         Garcia,Hélène,{practitioner},Roy,Camille,,2027-01-11T08:00:00Z,\r\n"
+    );
+    let cancelled = format!(
+        "{second},2027-01-16T23:30:00,Europe/Paris,2027-01-16T22:30:00Z,2027-01-16T23:00:00Z,30,cancelled,{patient},\
+         Garcia,Hélène,{practitioner},Roy,Camille,,2027-01-11T08:00:00Z,2027-01-11T08:00:00Z\r\n"
+    );
+    assert_eq!(String::from_utf8(file).unwrap(), format!("{head}{kept}{cancelled}"));
+
+    let status = Some(AppointmentStatus::Cancelled);
+    let filters = Filters { status, practitioner_id: Some(practitioner), ..days };
+    let (_, file) = fetched(&world, &within(ExportKind::Appointments, filters.clone())).await;
+    assert_eq!(String::from_utf8(file).unwrap(), format!("{head}{cancelled}"));
+    let mut french = within(ExportKind::Appointments, filters);
+    french.profile = Some(Profile::French);
+    let (_, file) = fetched(&world, &french).await;
+    let row = format!(
+        "{second};16/01/2027 23:30:00;Europe/Paris;16/01/2027 23:30:00;17/01/2027 00:00:00;30;annulé;{patient};\
+         Garcia;Hélène;{practitioner};Roy;Camille;;11/01/2027 09:00:00;11/01/2027 09:00:00\r\n"
+    );
+    assert!(String::from_utf8(file).unwrap().ends_with(&row));
+}
