@@ -3,6 +3,7 @@
 mod appointments;
 mod auth;
 mod availability;
+mod billing;
 pub mod config;
 mod docs;
 mod error;

@@ -19,7 +19,9 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    appointments, auth, availability, docs,
+    appointments, auth, availability,
+    billing::{invoices, papers, payments, quotes, runs, services, templates as invoice_templates},
+    docs,
     error::{ApiError, unknown_method, unknown_route},
     exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
     queues, rooms, settings,
@@ -91,7 +93,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(queues::list_queues))
         .routes(routes!(queues::pause_queue))
         .routes(routes!(queues::resume_queue))
-        .routes(routes!(queues::limit_queue));
+        .routes(routes!(queues::limit_queue))
+        .merge(bills());
     OpenApiRouter::with_openapi(docs::Doc::openapi())
         .nest("/api/v1", v1)
         // Operators.
@@ -119,6 +122,37 @@ fn stock() -> OpenApiRouter<App> {
         .routes(routes!(inventory::imports::request_import))
         .routes(routes!(inventory::imports::get_import))
         .routes(routes!(inventory::get_subscription, inventory::update_subscription))
+}
+
+/// Whoever bills.
+fn bills() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(invoices::draft_invoice, invoices::list_invoices))
+        .routes(routes!(invoices::get_invoice, invoices::update_invoice, invoices::delete_invoice))
+        .routes(routes!(invoices::issue_invoice))
+        .routes(routes!(invoices::credit_invoice))
+        .routes(routes!(payments::record_payment, payments::list_payments))
+        .routes(routes!(payments::record_refund))
+        .routes(routes!(payments::get_receivables))
+        .routes(routes!(papers::get_invoice_pdf))
+        .routes(routes!(papers::send_invoice))
+        .routes(routes!(papers::list_invoice_mails))
+        .routes(routes!(runs::start_invoice_run))
+        .routes(routes!(runs::get_invoice_run))
+        .routes(routes!(quotes::draft_quote, quotes::list_quotes))
+        .routes(routes!(quotes::get_quote, quotes::update_quote, quotes::delete_quote))
+        .routes(routes!(quotes::issue_quote))
+        .routes(routes!(quotes::answer_quote))
+        .routes(routes!(quotes::invoice_quote))
+        .routes(routes!(papers::get_quote_pdf))
+        .routes(routes!(services::add_service, services::list_services))
+        .routes(routes!(services::get_service, services::update_service, services::delete_service))
+        .routes(routes!(invoice_templates::list_invoice_templates))
+        .routes(routes!(
+            invoice_templates::get_invoice_template,
+            invoice_templates::replace_invoice_template,
+            invoice_templates::reset_invoice_template
+        ))
 }
 
 /// The whole service.

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    billing::jobs::{EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor},
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
     identity::jobs::SendInvitation,
@@ -48,6 +49,10 @@ impl Registry {
             .with::<WatchStock>()
             .with::<SendDigest>()
             .with::<ImportItems>()
+            .with::<InvoiceAppointment>()
+            .with::<EndInvoiceRun>()
+            .with::<FindOverdue>()
+            .with::<RemindDebtor>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
             .with_long::<WriteExport>()

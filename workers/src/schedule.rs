@@ -5,6 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use permanence_domain::{
+    billing::jobs::FindOverdue,
     db::{Actor, Db},
     error::Result,
     exports::jobs::SweepExports,
@@ -29,6 +30,8 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
     Ok(vec![
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
         civil("sweep-exports", "*/10 * * * *", |_due| NewJob::of(&SweepExports {}))?,
+        // In the morning of most practices; elsewhere the mails wait for the end of the quiet hours.
+        civil("find-overdue", "11 9 * * *", |_due| NewJob::of(&FindOverdue {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,

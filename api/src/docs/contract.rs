@@ -11,7 +11,7 @@ use utoipa::openapi::{
 };
 
 /// Fields of requests that may be left out because the server has a default; they are never absent from answers.
-const DEFAULTED: [(&str, &[&str]); 7] = [
+const DEFAULTED: [(&str, &[&str]); 14] = [
     ("NewPatient", &["language"]),
     ("Consents", &["reminder_sms", "reminder_email"]),
     ("NewAppointment", &["outside_availability"]),
@@ -19,6 +19,24 @@ const DEFAULTED: [(&str, &[&str]); 7] = [
     ("PreviewRequest", &["transliterate"]),
     ("Rule", &["every_weeks"]),
     ("NewItem", &["threshold", "margin"]),
+    (
+        "BillingSettings",
+        &[
+            "franchise",
+            "payment_days",
+            "quote_days",
+            "invoice_prefix",
+            "credit_note_prefix",
+            "quote_prefix",
+            "reminder_days",
+        ],
+    ),
+    ("PostalAddress", &["country"]),
+    ("InvoiceContent", &["lines", "discounts"]),
+    ("NewLine", &["quantity", "unit"]),
+    ("NewService", &["automatic"]),
+    ("NewPayment", &["payer"]),
+    ("NewCreditNote", &["lines"]),
 ];
 
 /// Routes whose key has nothing to do, so that no answer is kept.

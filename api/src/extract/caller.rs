@@ -51,6 +51,8 @@ permissions!(
     AvailabilityWrite,
     InventoryRead,
     InventoryWrite,
+    BillingRead,
+    BillingWrite,
     UsersRead,
     UsersWrite,
 );

@@ -112,6 +112,12 @@ impl<P, T> Create<P, T> {
             .await
     }
 
+    /// Keeps what was done and answers `200`.
+    pub(crate) async fn ok(self, body: &impl Serialize) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        self.finish(StoredAnswer { status: StatusCode::OK.as_u16(), location: None, body }).await
+    }
+
     /// Keeps what was done and answers `204`.
     pub(crate) async fn done(self) -> Result<Response> {
         let answer =

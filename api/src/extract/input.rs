@@ -6,7 +6,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use deserr::Deserr;
-use permanence_domain::{Error, Invalid, Problem, notifications::templates::TemplateKey};
+use permanence_domain::{
+    Error, Invalid, Problem, billing::InvoiceTemplateKey, notifications::templates::TemplateKey,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -95,6 +97,18 @@ impl FromRequestParts<App> for TemplatePath {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         segments(parts, app, || Error::NotFound("message template")).await.map(Self)
+    }
+}
+
+/// The kind of paper in the path.
+#[derive(Debug)]
+pub(crate) struct InvoiceTemplatePath(pub(crate) InvoiceTemplateKey);
+
+impl FromRequestParts<App> for InvoiceTemplatePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        segments(parts, app, || Error::NotFound("invoice template")).await.map(Self)
     }
 }
 

@@ -5,6 +5,7 @@
 mod appointments;
 mod auth;
 mod availability;
+mod billing;
 mod contract;
 mod errors;
 mod exports;

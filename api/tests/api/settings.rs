@@ -22,8 +22,7 @@ async fn a_new_practice_has_the_defaults() {
             "quiet_hours": { "from": "20:00", "to": "08:00" }, "lead_times": [1440], "channels": ["sms", "email"],
             "sms_sender": null, "email_sender_name": null, "reply_to": null, "slot_minutes": 30, "buffer_minutes": 0,
             "minimum_notice_minutes": 0, "maximum_notice_days": 365, "disclose_specialty": false,
-            "disclose_reason": false, "vat_rates": [0, 550, 1000, 2000],
-            "expiry_notice_days": 30, "allow_negative_stock": false, "version": 1,
+            "disclose_reason": false, "vat_rates": [0, 550, 1000, 2000], "billing": null, "version": 1,
             "updated_at": "2027-01-04T08:00:00Z",
         })
     );

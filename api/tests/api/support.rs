@@ -14,6 +14,7 @@ use permanence_domain::{
     identity::{NewTenant, Role, add_member, create_tenant, find_tenant},
     ids::{TenantId, UserId},
     migrate::MIGRATOR,
+    storage::Storage,
 };
 use permanence_embedded::{sms::SmsCredentials, storage::ObjectStore, testing::TestDatabase};
 use permanence_queue::Waker;
@@ -165,6 +166,10 @@ impl TestApi {
     pub(crate) fn storage_config(&self) -> StorageConfig {
         StorageConfig::read(&mut Env::of(self.environment().map(|(name, value)| (name.to_owned(), value))))
             .expect("a configuration")
+    }
+
+    pub(crate) fn storage(&self) -> Storage {
+        Storage::new(&self.storage_config())
     }
 
     pub(crate) async fn practice(&self, name: &str, zone: Tz) -> Practice<'_> {
@@ -338,6 +343,22 @@ impl Practice<'_> {
             "patient_id": patient, "practitioner_id": practitioner, "starts_at": begin, "ends_at": end,
         });
         self.assistant.post("/api/v1/appointments", body).await.expect(201).id()
+    }
+
+    /// The same people, after the clock was moved so far that their sessions are over.
+    pub(crate) async fn signed_in_again<'a>(&self, api: &'a TestApi) -> Practice<'a> {
+        let again = async |who: &str, user: UserId| {
+            let email = format!("{who}@{}", self.domain);
+            let signed_in =
+                api.login(&email, PASSWORD, json!({ "tenant_id": self.tenant })).await.expect(200);
+            Client { api, token: signed_in.body["access_token"].as_str().expect("a token").to_owned(), user }
+        };
+        Practice {
+            tenant: self.tenant,
+            domain: self.domain.clone(),
+            admin: again("admin", self.admin.user).await,
+            assistant: again("assistant", self.assistant.user).await,
+        }
     }
 
     pub(crate) async fn room(&self, name: &str) -> String {

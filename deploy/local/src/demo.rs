@@ -5,6 +5,7 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc, Weekday};
 use chrono_tz::Tz;
 use permanence_domain::{
     Error, Problem,
+    billing::{self, BillingSettings, NewService, NewVat, VatCategory},
     config::Secret,
     crypto::hash_password,
     db::{Actor, Db, SystemTx, TenantTx},
@@ -18,6 +19,7 @@ use permanence_domain::{
     scheduling::{self, NewAppointment, NewRoom},
     tenants::{self, OpeningHours, QuietHours, Settings, SmsSender},
 };
+use serde_json::json;
 
 use crate::{Failure, demo_stock};
 
@@ -201,14 +203,50 @@ fn settings(practice: &Practice) -> Result<Settings, Failure> {
         // Short, so that a first try in the evening is answered at once.
         quiet_hours: QuietHours::of(read(TimeOfDay::parse("03:00"))?, read(TimeOfDay::parse("04:00"))?),
         reply_to: Some(read(EmailAddress::parse(&format!("accueil@{}", practice.domain)))?),
+        billing: Some(seller(practice)?),
         ..Settings::of(practice.zone)
     })
+}
+
+/// The practice as a seller, under invented numbers.
+fn seller(practice: &Practice) -> Result<BillingSettings, Failure> {
+    let (line, town) = practice.address.split_once(", ").unwrap_or((practice.address, ""));
+    let (postcode, city) = town.split_once(' ').unwrap_or((town, ""));
+    Ok(serde_json::from_value(json!({
+        "legal_name": format!("SELARL {}", practice.name),
+        "address": { "line": line, "postcode": postcode, "city": city },
+        "siret": "73282932000074",
+        "iban": "FR7630006000011234567890189",
+    }))?)
+}
+
+/// What is charged for: by length, for whoever comes.
+async fn services(tx: &mut TenantTx) -> Result<(), Failure> {
+    let care = Some(NewVat { category: VatCategory::Care, rate: None });
+    let prices = [
+        ("Consultation", 6000, care, true),
+        ("Bilan détaillé", 9000, care, false),
+        ("Coussin", 3000, None, false),
+    ];
+    for (name, price, vat, automatic) in prices {
+        let service = NewService {
+            name: read(FullName::parse(name))?,
+            unit_price: read(price.try_into())?,
+            vat,
+            automatic,
+            practitioner_id: None,
+            minutes: None,
+        };
+        billing::add_service(tx, &service).await?;
+    }
+    Ok(())
 }
 
 /// Settings, people, rooms and appointments.
 async fn fill(tx: &mut TenantTx, practice: &Practice) -> Result<(), Failure> {
     let current = tenants::current_settings(tx).await?;
     tenants::update_settings(tx, current.version, &settings(practice)?).await?;
+    services(tx).await?;
     let mut rooms = Vec::new();
     for name in ["Cabinet 1", "Cabinet 2"] {
         rooms.push(scheduling::add_room(tx, &NewRoom { name: read(Label::parse(name))? }).await?.id);
@@ -249,6 +287,7 @@ fn patient(practice: &Practice, number: usize) -> Result<NewPatient, Failure> {
         birth_date: NaiveDate::from_ymd_opt(year, month, day).map(Day),
         email: Some(read(EmailAddress::parse(&format!("patient{number:02}@{}", practice.domain)))?),
         phone: mobile.then(|| read(Phone::parse(&format!("{}{number:03}", practice.mobile)))).transpose()?,
+        address: None,
         language: if number % 11 == 10 { Language::En } else { Language::Fr },
         consents: Consents { reminder_sms: mobile, reminder_email: true },
     })
@@ -272,6 +311,7 @@ async fn agenda(
                     patient_id: patients[(turn * 3 + place) % patients.len()],
                     practitioner_id: *practitioner,
                     room_id: Some(*room),
+                    service_id: None,
                     starts_at: starts,
                     ends_at: civil(day, half_hour + 1),
                     // Today has something to show even where it is closed.

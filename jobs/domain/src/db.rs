@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use permanence_queue::{Enqueued, JobId, NewJob, Waker};
+use permanence_queue::{Batch, Enqueued, JobId, NewJob, Waker};
 use sqlx::{
     AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -162,6 +162,11 @@ impl Tx {
         Ok(permanence_queue::enqueue_all(&mut self.inner, &*self.clock, jobs).await?)
     }
 
+    async fn enqueue_batch(&mut self, jobs: Vec<NewJob>, then: NewJob) -> Result<Batch> {
+        self.queues.extend(jobs.iter().chain([&then]).map(|job| job.queue().to_owned()));
+        Ok(permanence_queue::enqueue_batch(&mut self.inner, &*self.clock, jobs, then).await?)
+    }
+
     async fn commit(self) -> Result<()> {
         self.inner.commit().await?;
         for queue in &self.queues {
@@ -209,6 +214,13 @@ impl TenantTx {
     pub async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
         let tenant = self.tenant.0;
         self.tx.enqueue_all(jobs.into_iter().map(|job| job.tenant(tenant)).collect()).await
+    }
+
+    /// Adds jobs of this tenant, and one more that runs when all of them have ended.
+    pub async fn enqueue_batch(&mut self, jobs: Vec<NewJob>, then: NewJob) -> Result<Batch> {
+        let tenant = self.tenant.0;
+        let jobs = jobs.into_iter().map(|job| job.tenant(tenant)).collect();
+        self.tx.enqueue_batch(jobs, then.tenant(tenant)).await
     }
 
     /// Takes back a job that has not run yet.

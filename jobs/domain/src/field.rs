@@ -68,7 +68,7 @@ macro_rules! text_field {
     };
 }
 
-fn trimmed(text: &str, max: usize) -> Result<String, Problem> {
+pub(crate) fn trimmed(text: &str, max: usize) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
         return Err(Problem::new(
@@ -160,7 +160,7 @@ fn digits(
 }
 
 /// Whether the last digit is the Luhn check digit (ISO/IEC 7812-1) of the others.
-fn luhn(digits: &str) -> bool {
+pub(crate) fn luhn(digits: &str) -> bool {
     let sum: u32 = digits
         .bytes()
         .rev()
@@ -181,7 +181,9 @@ fn luhn(digits: &str) -> bool {
 const YEARS: std::ops::RangeInclusive<i32> = 1850..=9999;
 
 /// A calendar day, `YYYY-MM-DD`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(transparent)]
 #[schema(value_type = String, format = Date, example = "1984-02-29")]
 pub struct Day(pub NaiveDate);

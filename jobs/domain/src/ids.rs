@@ -94,6 +94,16 @@ ids! {
     NotificationId,
     /// An export of a tenant's rows.
     ExportId,
+    /// A service that the practice charges for.
+    ServiceId,
+    /// An invoice, a credit note or a quote.
+    InvoiceId,
+    /// A payment of an invoice, or what was given back.
+    PaymentId,
+    /// A mail about an invoice.
+    InvoiceMailId,
+    /// The invoicing of a period's appointments at once.
+    InvoiceRunId,
 }
 
 impl UserId {

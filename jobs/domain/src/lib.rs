@@ -1,6 +1,7 @@
 //! The practice's areas: what the API and the workers must agree on. Rules, SQL and job payloads live here;
 //! HTTP and the performing of jobs do not.
 
+pub mod address;
 pub mod audit;
 pub mod billing;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod operations;
 pub mod page;
 pub mod patients;
 pub mod people;
+mod placeholders;
 pub mod platform;
 pub mod scheduling;
 pub mod signal;

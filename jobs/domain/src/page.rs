@@ -91,3 +91,18 @@ impl<T> Page<T> {
         Page { items, page: self.page, limit: self.limit, total: self.total }
     }
 }
+
+/// A yes or no, written `true` or `false` in a query string; `false` where it is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+impl Deserr<Invalid> for Flag {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        from_text(value, location, |text| {
+            text.parse().map(Self).map_err(|_| Problem::new("", "unknown_value", "true or false").read(text))
+        })
+    }
+}

@@ -72,6 +72,7 @@ async fn book(
             patient_id,
             practitioner_id,
             room_id: None,
+            service_id: None,
             starts_at: Moment::Exact(starts_at),
             ends_at: Moment::Exact(starts_at + Duration::minutes(30)),
             outside_availability: false,
@@ -105,6 +106,7 @@ async fn register(platform: &Platform, tenant: TenantId, reminder_sms: bool) -> 
         birth_date: None,
         email: None,
         phone: Some(Phone::parse("06 12 34 56 78").unwrap()),
+        address: None,
         language: permanence_domain::field::Language::Fr,
         consents: Consents { reminder_sms, reminder_email: false },
     };

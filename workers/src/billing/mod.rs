@@ -1,8 +1,11 @@
-//! What an invoice, a credit note and a quote look like, and the Factur-X XML that the first two carry. Reads and keeps
-//! nothing: a [`Document`] goes in, bytes come out, the same for the same.
+//! The jobs of billing, and what an invoice, a credit note and a quote look like, with the Factur-X XML that the first two
+//! carry. What draws reads and keeps nothing: a [`Document`] goes in, bytes come out, the same for the same.
 
 mod facturx;
+mod find_overdue;
 mod format;
+mod invoice_appointment;
+mod remind_debtor;
 mod sheet;
 mod words;
 

@@ -158,6 +158,7 @@ impl World {
             patient_id: self.patient,
             practitioner_id: self.practitioner,
             room_id: None,
+            service_id: None,
             starts_at: Moment::Civil(starts),
             ends_at: Moment::Civil(starts + chrono::Duration::minutes(30)),
             outside_availability: false,
@@ -210,14 +211,21 @@ impl World {
 
     /// Waits until no job is waiting to run now, running, or about to be tried again within the simulated minute.
     pub(crate) async fn until_idle(&self) {
+        self.until_idle_on(None).await;
+    }
+
+    /// The same of one queue: what other pools would do waits for them.
+    pub(crate) async fn until_idle_on(&self, queue: Option<&str>) {
         let condition = async {
             loop {
                 let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
                 let now = self.clock.now();
                 let busy: i64 = sqlx::query_scalar(
-                    "SELECT count(*) FROM queue.jobs WHERE state IN ('available', 'running') OR run_at <= $1",
+                    "SELECT count(*) FROM queue.jobs
+                     WHERE (state IN ('available', 'running') OR run_at <= $1) AND ($2::text IS NULL OR queue = $2)",
                 )
                 .bind(now)
+                .bind(queue)
                 .fetch_one(tx.conn())
                 .await
                 .expect("a count");
@@ -335,6 +343,7 @@ fn patient() -> NewPatient {
         birth_date: None,
         email: Some(EmailAddress::parse("helene@garcia.example").expect("an address")),
         phone: Some(Phone::parse("06 00 00 00 01").expect("a number")),
+        address: None,
         language: Language::Fr,
         consents: Consents::default(),
     }

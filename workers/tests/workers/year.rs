@@ -265,6 +265,7 @@ fn appointment(patient: PatientId, practitioner: PractitionerId, starts_at: Date
         patient_id: patient,
         practitioner_id: practitioner,
         room_id: None,
+        service_id: None,
         starts_at: Moment::Exact(starts_at),
         ends_at: Moment::Exact(starts_at + TimeDelta::minutes(15)),
         outside_availability: false,

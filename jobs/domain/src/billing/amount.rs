@@ -5,8 +5,14 @@ use std::{
     ops::{Add, AddAssign, Neg, Sub, SubAssign},
 };
 
+use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::{
+    error::{Invalid, Problem},
+    field::at,
+};
 
 /// An amount of money, euro cents.
 #[derive(
@@ -84,3 +90,68 @@ impl Sum for Cents {
 #[sqlx(transparent)]
 #[schema(value_type = i64, example = 1000)]
 pub struct Quantity(pub i64);
+
+/// Largest quantity: a million of a unit.
+const MOST: i64 = 1_000_000_000;
+
+impl Default for Quantity {
+    /// One.
+    fn default() -> Self {
+        Self(1000)
+    }
+}
+
+impl Deserr<Invalid> for Quantity {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        let number = <i64 as Deserr<Invalid>>::deserialize_from_value(value, location)?;
+        if (1..=MOST).contains(&number) {
+            return Ok(Self(number));
+        }
+        let expected = format!("thousandths of the unit, from 1 to {MOST}");
+        Err(at(location, Problem::new("", "not_a_quantity", expected).read(number)))
+    }
+}
+
+/// An amount of a request, euro cents from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Money<const MIN: i64, const MAX: i64>(Cents);
+
+impl<const MIN: i64, const MAX: i64> Money<MIN, MAX> {
+    /// The amount.
+    pub fn get(self) -> Cents {
+        self.0
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> TryFrom<i64> for Money<MIN, MAX> {
+    type Error = Problem;
+
+    fn try_from(number: i64) -> Result<Self, Problem> {
+        if (MIN..=MAX).contains(&number) {
+            return Ok(Self(Cents(number)));
+        }
+        let expected = format!("whole euro cents, from {MIN} to {MAX}");
+        Err(Problem::new("", "not_an_amount", expected).read(number))
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> Deserr<Invalid> for Money<MIN, MAX> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Invalid> {
+        let number = <i64 as Deserr<Invalid>>::deserialize_from_value(value, location)?;
+        Self::try_from(number).map_err(|problem| at(location, problem))
+    }
+}
+
+/// Price of one, before VAT: up to a million euros.
+pub type Price = Money<0, 100_000_000>;
+/// A part of what is invoiced: up to a billion euros.
+pub type Part = Money<0, 100_000_000_000>;
+/// What is paid or given back: more than nothing.
+pub type Paid = Money<1, 100_000_000_000>;

@@ -2,18 +2,23 @@
 //! its XML can be made from this alone, any number of times. Holds no rule.
 
 use chrono::NaiveDate;
+use deserr::Deserr;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Cents, Quantity};
 use crate::field::Language;
 
 /// What kind of paper it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Deserr, sqlx::Type, ToSchema)]
+#[deserr(rename_all = camelCase)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentKind {
     /// It asks to be paid (UNTDID 1001: 380).
     Invoice,
     /// It takes back an invoice or a part of one; its amounts are positive (UNTDID 1001: 381).
+    #[deserr(rename = "credit_note")]
     CreditNote,
     /// It proposes, and is no Factur-X.
     Quote,
@@ -62,7 +67,7 @@ pub struct Document {
 }
 
 /// Where a party is found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Address {
     /// Street and number.
     pub line: String,
@@ -100,7 +105,7 @@ pub struct Seller {
 }
 
 /// Who is to pay (BG-7).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Buyer {
     /// Name of the patient or of the company (BT-44).
     pub name: String,
@@ -115,7 +120,7 @@ pub struct Buyer {
 }
 
 /// What VAT there is on something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Vat {
     /// Why this rate.
     pub category: VatCategory,
@@ -124,7 +129,10 @@ pub struct Vat {
 }
 
 /// Why VAT is due or is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Deserr, ToSchema,
+)]
+#[deserr(rename_all = lowercase)]
 #[serde(rename_all = "snake_case")]
 pub enum VatCategory {
     /// A rate above 0 (category S).
@@ -136,7 +144,7 @@ pub enum VatCategory {
 }
 
 /// One line (BG-25).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     /// What it is (BT-153), one line.
     pub name: String,
@@ -157,7 +165,7 @@ pub struct Line {
 }
 
 /// A discount on the whole (BG-20).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Allowance {
     /// Why (BT-97).
     pub reason: String,
@@ -168,7 +176,7 @@ pub struct Allowance {
 }
 
 /// The totals of one VAT (BG-23).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VatTotal {
     /// Which.
     pub vat: Vat,
@@ -179,7 +187,7 @@ pub struct VatTotal {
 }
 
 /// The totals of the whole (BG-22).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Totals {
     /// Sum of the lines (BT-106).
     pub lines: Cents,
@@ -198,7 +206,7 @@ pub struct Totals {
 }
 
 /// Who pays which part of what is left to pay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shares {
     /// The patient's part.
     pub patient: Cents,
@@ -209,7 +217,7 @@ pub struct Shares {
 }
 
 /// Another document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Referenced {
     /// Its number (BT-25).
     pub number: String,

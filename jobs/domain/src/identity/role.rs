@@ -48,6 +48,10 @@ scopes! {
     ExportsRead = "exports:read",
     /// Ask for exports and remove them.
     ExportsWrite = "exports:write",
+    /// See invoices, quotes, payments and what is owed.
+    BillingRead = "billing:read",
+    /// Write and issue them, take them back, note payments.
+    BillingWrite = "billing:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
@@ -94,10 +98,10 @@ impl Role {
     #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, ExportsRead,
-            ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
-            PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead,
-            UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
+            BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
+            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead,
+            RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -113,6 +117,8 @@ impl Role {
                 InventoryWrite,
                 ExportsRead,
                 ExportsWrite,
+                BillingRead,
+                BillingWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
@@ -126,6 +132,8 @@ impl Role {
                 AppointmentsWrite,
                 AppointmentsOverride,
                 AvailabilityWrite,
+                BillingRead,
+                BillingWrite,
                 RecordsRead,
                 RecordsWrite,
                 InventoryRead,
@@ -147,6 +155,8 @@ impl Role {
                 PracticeRead,
                 AppointmentsRead,
                 AppointmentsWrite,
+                BillingRead,
+                BillingWrite,
                 RecordsRead,
                 InventoryRead,
                 InventoryWrite,

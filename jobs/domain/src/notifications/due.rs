@@ -98,6 +98,12 @@ pub(super) fn soon(
     Some(clocks.no_earlier_than(now)).filter(|at| *at <= useful_until(purpose, starts_at))
 }
 
+/// How long a practice's quiet hours hold what would leave now; `None` where it may.
+pub(crate) fn quiet(settings: &Settings, now: DateTime<Utc>) -> Option<Duration> {
+    let wait = Clocks::of(settings).no_earlier_than(now) - now;
+    (wait > Duration::zero()).then_some(wait)
+}
+
 /// The reminders of an appointment that is booked or moved now, the earliest first. Lead times that have passed are left
 /// out; if all have, one reminder leaves as soon as it may. Of those that quiet hours bring together one is left.
 pub(super) fn reminders(settings: &Settings, starts_at: DateTime<Utc>, now: DateTime<Utc>) -> Vec<Due> {

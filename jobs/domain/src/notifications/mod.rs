@@ -19,6 +19,7 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use due::quiet;
 pub use inbox::{
     Inbox, NewNotification, Notification, NotificationKind, delete_notification, inbox, notify,
     read_all_notifications, read_notification,

@@ -3,10 +3,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use deserr::Deserr;
 use serde::Serialize;
+use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::consent;
 use crate::{
+    address::PostalAddress,
     audit,
     db::TenantTx,
     error::{Error, Invalid, Problem, Problems, Result},
@@ -48,6 +50,9 @@ pub struct NewPatient {
     /// Mobile number; needed to consent to reminders by SMS.
     #[deserr(default)]
     pub phone: Option<Phone>,
+    /// Where the patient lives, for invoices.
+    #[deserr(default)]
+    pub address: Option<PostalAddress>,
     /// Language the patient is written to in.
     #[deserr(default)]
     #[schema(default = "fr")]
@@ -71,6 +76,8 @@ pub struct Patient {
     pub email: Option<String>,
     /// Telephone number, E.164.
     pub phone: Option<String>,
+    /// Where the patient lives.
+    pub address: Option<PostalAddress>,
     /// Language the patient is written to in.
     pub language: Language,
     /// What the patient agreed to.
@@ -109,6 +116,7 @@ struct Row {
     birth_date: Option<NaiveDate>,
     email: Option<String>,
     phone: Option<String>,
+    address: Option<Json<PostalAddress>>,
     language: Language,
     sms_consent: bool,
     email_consent: bool,
@@ -128,6 +136,7 @@ impl From<Row> for Patient {
             birth_date: row.birth_date,
             email: row.email,
             phone: row.phone,
+            address: row.address.map(|Json(address)| address),
             language: row.language,
             consents: Consents { reminder_sms: row.sms_consent, reminder_email: row.email_consent },
             version: row.version,
@@ -172,8 +181,8 @@ pub async fn register(tx: &mut TenantTx, new: &NewPatient) -> Result<Patient> {
     let id = PatientId::new(now);
     sqlx::query!(
         "INSERT INTO patients (tenant_id, id, first_name, last_name, birth_date, email, phone, language,
-                               sms_consent, email_consent, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
+                               sms_consent, email_consent, created_at, updated_at, address)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
         tenant.0,
         id.0,
         new.first_name.as_str(),
@@ -185,6 +194,7 @@ pub async fn register(tx: &mut TenantTx, new: &NewPatient) -> Result<Patient> {
         new.consents.reminder_sms,
         new.consents.reminder_email,
         now,
+        new.address.as_ref().map(Json) as Option<Json<&PostalAddress>>,
     )
     .execute(tx.conn())
     .await?;
@@ -198,7 +208,7 @@ pub async fn get(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: PatientId", first_name, last_name, birth_date, email, phone,
-                  language AS "language: Language", sms_consent, email_consent, version, created_at, updated_at,
+                  address AS "address: Json<PostalAddress>", language AS "language: Language", sms_consent, email_consent, version, created_at, updated_at,
                   1::bigint AS "total!"
            FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"#,
         tx.tenant().0,
@@ -244,7 +254,7 @@ async fn find(
                                      WHERE strpos(p.search, word) = 0 AND word_similarity(word, p.search) < 0.4))
            )
            SELECT id AS "id!: PatientId", first_name AS "first_name!", last_name AS "last_name!", birth_date, email,
-                  phone, language AS "language!: Language", sms_consent AS "sms_consent!",
+                  phone, address AS "address: Json<PostalAddress>", language AS "language!: Language", sms_consent AS "sms_consent!",
                   email_consent AS "email_consent!", version AS "version!", created_at AS "created_at!",
                   updated_at AS "updated_at!", count(*) OVER () AS "total!"
            FROM found
@@ -269,7 +279,8 @@ pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPat
     let changed = sqlx::query!(
         "UPDATE patients
          SET first_name = $4, last_name = $5, birth_date = $6, email = $7, phone = $8, language = $9,
-             sms_consent = $10, email_consent = $11, updated_at = $12, version = version + 1
+             sms_consent = $10, email_consent = $11, updated_at = $12, address = $13,
+             version = version + 1
          WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL",
         tenant.0,
         id.0,
@@ -283,6 +294,7 @@ pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPat
         new.consents.reminder_sms,
         new.consents.reminder_email,
         now,
+        new.address.as_ref().map(Json) as Option<Json<&PostalAddress>>,
     )
     .execute(tx.conn())
     .await?;

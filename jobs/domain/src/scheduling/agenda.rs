@@ -15,7 +15,7 @@ use crate::{
     error::{Invalid, Problem, Problems, Result},
     field::{Day, Moment},
     identity::Role,
-    ids::{AppointmentId, PatientId, PractitionerId, RoomId},
+    ids::{AppointmentId, PatientId, PractitionerId, RoomId, ServiceId},
 };
 
 /// Which part of the agenda.

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Invalid, Result},
     field::Moment,
     identity::Role,
-    ids::{AppointmentId, PatientId, PractitionerId, RoomId},
+    ids::{AppointmentId, PatientId, PractitionerId, RoomId, ServiceId},
     notifications::{self, Occasion, Subject},
     tenants,
 };
@@ -29,6 +29,9 @@ pub struct NewAppointment {
     /// Where, if a room is needed.
     #[deserr(default)]
     pub room_id: Option<RoomId>,
+    /// What it is charged by; the most fitting automatic service where none is named.
+    #[deserr(default)]
+    pub service_id: Option<ServiceId>,
     /// Begin: the practice's civil time (`2027-03-15T14:30`), or an instant with its offset.
     #[schema(value_type = String, example = "2027-03-15T14:30")]
     pub starts_at: Moment,
@@ -83,6 +86,8 @@ pub struct Appointment {
     pub practitioner: Party,
     /// Where.
     pub room: Option<Party>,
+    /// What it is charged by, if a service was named.
+    pub service_id: Option<ServiceId>,
     /// Begin.
     pub starts_at: DateTime<Utc>,
     /// End.
@@ -120,7 +125,7 @@ macro_rules! select_appointments {
                       practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id,
                       room_name, starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
                       time_zone AS "time_zone!", status AS "status!: AppointmentStatus", version AS "version!",
-                      created_at AS "created_at!", updated_at AS "updated_at!"
+                      created_at AS "created_at!", updated_at AS "updated_at!", service_id AS "service_id: ServiceId"
                FROM appointment_details WHERE "#
                 + $condition,
             $($argument),*
@@ -145,6 +150,7 @@ pub(super) struct Row {
     pub(super) version: i32,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
+    pub(super) service_id: Option<ServiceId>,
 }
 
 impl From<Row> for Appointment {
@@ -154,6 +160,7 @@ impl From<Row> for Appointment {
             patient: Party { id: row.patient_id, name: row.patient_name },
             practitioner: Party { id: row.practitioner_id, name: row.practitioner_name },
             room: row.room_id.zip(row.room_name).map(|(id, name)| Party { id, name }),
+            service_id: row.service_id,
             starts_at: row.starts_at,
             ends_at: row.ends_at,
             starts_local: row.starts_local,
@@ -189,8 +196,8 @@ pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result
     let id = AppointmentId::new(now);
     sqlx::query!(
         "INSERT INTO appointments (tenant_id, id, patient_id, practitioner_id, room_id, starts_at, ends_at,
-                                   starts_local, time_zone, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+                                   starts_local, time_zone, created_at, updated_at, service_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)",
         tenant.0,
         id.0,
         new.patient_id.0,
@@ -201,6 +208,7 @@ pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result
         slot.starts_local,
         slot.zone.name(),
         now,
+        new.service_id.map(|service| service.0),
     )
     .execute(tx.conn())
     .await
@@ -277,7 +285,8 @@ pub async fn reschedule(
     sqlx::query!(
         "UPDATE appointments
          SET patient_id = $3, practitioner_id = $4, room_id = $5, starts_at = $6, ends_at = $7, starts_local = $8,
-             time_zone = $9, sequence = sequence + $10, version = version + 1, updated_at = $11
+             time_zone = $9, sequence = sequence + $10, version = version + 1, updated_at = $11,
+             service_id = $12
          WHERE tenant_id = $1 AND id = $2",
         tenant.0,
         id.0,
@@ -290,6 +299,7 @@ pub async fn reschedule(
         slot.zone.name(),
         i32::from(moved),
         now,
+        new.service_id.map(|service| service.0),
     )
     .execute(tx.conn())
     .await

@@ -52,6 +52,19 @@ pub(super) async fn lock_parties(tx: &mut TenantTx, new: &NewAppointment) -> Res
             problems.push(Problem::new("room_id", "unknown_room", "a room of the practice").read(room));
         }
     }
+    if let Some(service) = new.service_id {
+        let found = sqlx::query_scalar!(
+            "SELECT id FROM services WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR KEY SHARE",
+            tenant,
+            service.0
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        if found.is_none() {
+            let expected = "a service of the practice";
+            problems.push(Problem::new("service_id", "unknown_service", expected).read(service));
+        }
+    }
     problems.finish()?;
     Ok(patient.unwrap_or_default())
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::{Channels, LeadTimes, OpeningHours, QuietHours, SmsSender, VatRates};
 use crate::{
     audit,
+    billing::BillingSettings,
     db::TenantTx,
     error::{Error, Invalid, Result},
     field::{EmailAddress, Label, Whole, Zone},
@@ -91,6 +92,10 @@ pub struct Settings {
     #[deserr(default)]
     #[serde(default)]
     pub allow_negative_stock: bool,
+    /// The practice as a seller, and how it bills; nothing is issued without.
+    #[deserr(default)]
+    #[serde(default)]
+    pub billing: Option<BillingSettings>,
 }
 
 impl Settings {
@@ -114,6 +119,7 @@ impl Settings {
             vat_rates: VatRates::default(),
             expiry_notice_days: Whole::default(),
             allow_negative_stock: false,
+            billing: None,
         }
     }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod billing;
+mod bills;
 mod isolation;
 mod migrations;
 mod trail;

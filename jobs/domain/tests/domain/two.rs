@@ -23,6 +23,8 @@ use permanence_embedded::testing::TestDatabase;
 use permanence_queue::Waker;
 use uuid::Uuid;
 
+use crate::bills::bill;
+
 /// Two practices, apart.
 pub(crate) struct Two {
     pub(crate) database: TestDatabase,
@@ -52,6 +54,7 @@ pub(crate) async fn two() -> Two {
         fill(&db, tenant, name).await;
         choose_words(&db, tenant).await;
         stock(&db, tenant).await;
+        bill(&db, tenant).await;
         tenants.push(tenant);
     }
     Two { database, db, own: tenants[0], other: tenants[1] }
@@ -71,6 +74,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         birth_date: None,
         email: None,
         phone: Some(Phone::parse("06 00 00 00 01").unwrap()),
+        address: None,
         language: Language::Fr,
         consents: Consents { reminder_sms: true, reminder_email: false },
     };
@@ -87,6 +91,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         patient_id: patients::register(&mut tx, &patient).await.unwrap().id,
         practitioner_id: people::add(&mut tx, &practitioner).await.unwrap().id,
         room_id: Some(scheduling::add_room(&mut tx, &room).await.unwrap().id),
+        service_id: None,
         starts_at: Moment::parse("2027-01-15T14:30").unwrap(),
         ends_at: Moment::parse("2027-01-15T15:00").unwrap(),
         outside_availability: true,

@@ -1,14 +1,11 @@
 //! Whether a practice's own words will do, told before they are kept: all that is wrong at once.
 //! A template may name placeholders and ask with `if` whether one is known, and nothing else.
 
-use super::{
-    AppointmentFacts, Content, Language, PLACEHOLDERS, Template,
-    fill::{Unfilled, read},
-    render::own,
-};
+use super::{AppointmentFacts, Content, Language, PLACEHOLDERS, Template, render::own};
 use crate::{
     error::{Invalid, Problem},
     notifications::{Channel, Purpose},
+    placeholders::{self, Unfilled},
 };
 
 /// Parts of the longest SMS.
@@ -105,95 +102,21 @@ fn of_source(
     sample: &AppointmentFacts,
     problems: &mut Vec<Problem>,
 ) {
-    let strange = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
-    if source.trim().is_empty() || source.chars().count() > longest || source.chars().any(strange) {
-        let expected = format!("1 to {longest} characters, no control character but line ends");
-        problems.push(Problem::new(field, "not_a_text", expected));
-        return;
-    }
-    let tags = tags(source);
-    for tag in &tags {
-        let Some(named) = names(tag) else {
-            problems.push(unsupported(field, tag));
-            continue;
-        };
-        for name in named {
-            problems.extend(of_name(field, tag, name, sample));
-        }
-    }
-    if let Err(error) = read(source) {
-        let line = error.line().unwrap_or(1);
-        let detail = error.detail().unwrap_or("it does not read");
-        problems.push(Problem::new(field, "template_syntax", format!("line {line}: {detail}")));
-    }
+    problems
+        .extend(placeholders::check(field, source, longest, |name, line| of_name(field, line, name, sample)));
 }
 
-fn unsupported(field: &'static str, tag: &Tag<'_>) -> Problem {
-    let expected = format!(
-        "on line {}: {{{{ placeholder }}}}, {{% if placeholder %}}, {{% if not placeholder %}}, \
-         {{% elif placeholder %}}, {{% else %}} or {{% endif %}}",
-        tag.line
-    );
-    Problem::new(field, "unsupported_tag", expected).read(tag.text)
-}
-
-fn of_name(field: &'static str, tag: &Tag<'_>, name: &str, sample: &AppointmentFacts) -> Option<Problem> {
+fn of_name(field: &'static str, line: usize, name: &str, sample: &AppointmentFacts) -> Option<Problem> {
     if !PLACEHOLDERS.contains(&name) {
-        let expected = format!("on line {}: one of {}", tag.line, PLACEHOLDERS.join(", "));
-        return Some(Problem::new(field, "unknown_placeholder", expected).read(name));
+        return Some(placeholders::unknown(field, name, line, &PLACEHOLDERS));
     }
     let disclosed = match name {
         "specialty" => sample.specialty.is_some(),
         "reason" => sample.reason.is_some(),
         _ => true,
     };
-    let expected = format!("on line {}: only what the settings disclose (disclose_{name})", tag.line);
+    let expected = format!("on line {line}: only what the settings disclose (disclose_{name})");
     (!disclosed).then(|| Problem::new(field, "not_disclosed", expected).read(name))
-}
-
-/// What stands between double braces, or between braces and percent signs.
-struct Tag<'a> {
-    line: usize,
-    text: &'a str,
-    words: Vec<&'a str>,
-    block: bool,
-}
-
-/// The tags of a template, up to one that is not closed. What [`names`] accepts holds no text in quotes, so that this
-/// reads it as the engine does.
-fn tags(source: &str) -> Vec<Tag<'_>> {
-    let mut tags = Vec::new();
-    let mut rest = source;
-    let begin = |rest: &str| ["{{", "{%", "{#"].iter().filter_map(|open| rest.find(open)).min();
-    while let Some(place) = begin(rest) {
-        let opened = &rest[place..];
-        let close = match &opened[..2] {
-            "{{" => "}}",
-            "{%" => "%}",
-            _ => "#}",
-        };
-        // After the opening: `{#}` is not closed.
-        let Some(length) = opened[2..].find(close).map(|end| end + 4) else { break };
-        let text = &opened[..length];
-        let inside = text[2..length - 2].trim_matches(['-', '+']);
-        let line = 1 + source[..source.len() - opened.len()].matches('\n').count();
-        let comment = close == "#}";
-        let words = if comment { Vec::new() } else { inside.split_whitespace().collect() };
-        tags.push(Tag { line, text, words, block: close == "%}" });
-        rest = &opened[length..];
-    }
-    tags
-}
-
-/// The placeholders that a tag names; `None` for a tag that a template may not have.
-fn names<'a>(tag: &Tag<'a>) -> Option<Vec<&'a str>> {
-    let named = match (tag.block, tag.words.as_slice()) {
-        (false, [name]) | (true, ["if" | "elif", name] | ["if" | "elif", "not", name]) => Some(*name),
-        (true, ["else" | "endif"]) => return Some(Vec::new()),
-        _ => None,
-    }?;
-    let plain = named.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    plain.then(|| vec![named])
 }
 
 /// The sample with everything known.
@@ -214,10 +137,7 @@ fn full(sample: &AppointmentFacts) -> AppointmentFacts {
 fn unguarded(template: &Template, name: &str) -> Problem {
     let of_subject = template.subject.as_deref().is_some_and(|subject| subject.contains(name));
     let field = if of_subject { "subject" } else { "body" };
-    let expected = format!(
-        "{{% if {name} %}} … {{% endif %}} around {{{{ {name} }}}}, which is not known in every case"
-    );
-    Problem::new(field, "unguarded_placeholder", expected).read(name)
+    placeholders::unguarded(field, name)
 }
 
 fn refused(unfilled: &Unfilled) -> Problem {

@@ -1,10 +1,12 @@
-//! Filling the placeholders of a template. Nothing of a value is read as a template, and nothing is computed that was
-//! not foreseen: no loop, no include, no function, and a limit to the steps.
+//! The values of a message's placeholders. The language that they stand in is that of `placeholders`.
 
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use minijinja::Value;
 
 use super::{AppointmentFacts, Language, dates, one_line};
-use crate::notifications::Channel;
+use crate::{
+    notifications::Channel,
+    placeholders::{self, Unfilled},
+};
 
 /// What a template may name. What is not known in a case is undefined: it may be asked for with `if`, not printed.
 pub const PLACEHOLDERS: [&str; 11] = [
@@ -20,9 +22,6 @@ pub const PLACEHOLDERS: [&str; 11] = [
     "reason",
     "manage_url",
 ];
-
-/// Steps of one template: many times what the longest can need.
-const FUEL: u64 = 50_000;
 
 /// What fills the placeholders.
 pub(super) struct Values(Value);
@@ -50,54 +49,9 @@ impl Values {
     }
 }
 
-/// Why a template gave no words.
-#[derive(Debug)]
-pub(super) enum Unfilled {
-    /// It does not read, or prints what is not known.
-    Template(minijinja::Error),
-    /// Nothing is left of it.
-    Empty,
-}
-
-impl Unfilled {
-    /// The stable word for it: never a value.
-    pub(super) fn reason(&self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Template(error) => match error.kind() {
-                ErrorKind::UndefinedError => "unknown_value",
-                ErrorKind::OutOfFuel => "too_long",
-                ErrorKind::SyntaxError => "syntax",
-                _ => "other",
-            },
-        }
-    }
-}
-
-impl From<minijinja::Error> for Unfilled {
-    fn from(error: minijinja::Error) -> Self {
-        Self::Template(error)
-    }
-}
-
-/// Reads a template without filling it.
-pub(super) fn read(source: &str) -> Result<(), minijinja::Error> {
-    environment().template_from_str(&links_are_optional(source)).map(drop)
-}
-
 /// Fills a template.
 pub(super) fn fill(source: &str, values: &Values) -> Result<String, Unfilled> {
-    let source = links_are_optional(source);
-    let environment = environment();
-    let filled = environment.template_from_str(&source)?.render(values.0.clone())?;
-    if filled.trim().is_empty() { Err(Unfilled::Empty) } else { Ok(filled.trim().to_owned()) }
-}
-
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    environment.set_fuel(Some(FUEL));
-    environment
+    placeholders::fill(&links_are_optional(source), values.0.clone())
 }
 
 /// A line that is nothing but the link may always stand there: it becomes a button, and goes where there is no link.

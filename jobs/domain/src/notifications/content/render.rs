@@ -2,12 +2,15 @@
 
 use super::{
     AppointmentFacts, EmailContent, Language, Template, dates,
-    fill::{Unfilled, Values, fill},
+    fill::{Values, fill},
     gsm7::{Size, fold, measure},
     letter::letter,
     one_line, standard,
 };
-use crate::notifications::{Channel, Purpose};
+use crate::{
+    notifications::{Channel, Purpose},
+    placeholders::Unfilled,
+};
 
 /// A message, ready to leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
