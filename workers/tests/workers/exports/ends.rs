@@ -18,7 +18,7 @@ use permanence_embedded::storage::StorageFault;
 use permanence_queue::{Failure, JobId, Outcome};
 use permanence_workers::perform::{Perform, Run};
 
-use super::{ask, count, objects, of, until, uploads};
+use super::{ask, count, noted, objects, of, until, uploads};
 use crate::support::{World, soon};
 
 const NOW: &str = "2027-01-11T08:00:00Z";
@@ -119,7 +119,7 @@ async fn what_no_job_would_clear_is_found_by_the_sweep() {
     let export = ask(&world, &of(ExportKind::Patients, ExportFormat::Zip, None)).await;
     world.objects.faults().always(StorageFault::HoldAt("upload_part"));
     let pool = world.work_on("exports");
-    count("uploads", 2, async || uploads(&world).await).await;
+    count("noted uploads", 1, async || noted(&world).await).await;
     pool.kill().await;
     world.objects.faults().clear();
     let mut tx = world.db.system(Actor::JOB).await.unwrap();

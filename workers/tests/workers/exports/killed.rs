@@ -12,7 +12,7 @@ use permanence_domain::{
 };
 use permanence_embedded::storage::StorageFault;
 
-use super::{ask, count, objects, of, until, uploads};
+use super::{ask, count, noted, objects, of, until, uploads};
 use crate::support::World;
 
 /// Starts the pool's real binary.
@@ -32,7 +32,7 @@ async fn a_killed_workers_export_is_written_anew_and_nothing_of_the_first_is_lef
     world.objects.faults().always(StorageFault::HoldAt("upload_part"));
     let export = ask(&world, &of(ExportKind::Patients, ExportFormat::Zip, None)).await;
     let mut worker = start(&world);
-    count("uploads", 1, async || uploads(&world).await).await;
+    count("noted uploads", 1, async || noted(&world).await).await;
     until(&world, export.id, ExportStatus::Running).await;
     worker.kill().expect("killed");
     worker.wait().expect("gone");

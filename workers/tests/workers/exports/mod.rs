@@ -94,6 +94,16 @@ async fn uploads(world: &World) -> usize {
     world.storage().list_uploads(AREA).await.expect("a list").len()
 }
 
+/// The uploads that attempts have noted: those that are sure to be found.
+async fn noted(world: &World) -> usize {
+    let mut tx = world.begin().await;
+    let noted: i64 = sqlx::query_scalar("SELECT count(upload_id) FROM exports")
+        .fetch_one(tx.conn())
+        .await
+        .expect("a count");
+    usize::try_from(noted).expect("a count")
+}
+
 /// Adds a patient as no form would let one in.
 async fn strange_patient(world: &World, id: u8, last_name: &str, first_name: &str) {
     let mut tx = world.db.system(Actor::JOB).await.expect("a transaction");
