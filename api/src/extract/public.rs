@@ -36,7 +36,7 @@ impl<T: Deserr<Invalid> + Send> FromRequest<App> for Public<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (parts, body) = request.into_parts();
-        let actor = Actor { user: None, request: RequestId::of(&parts) };
+        let actor = Actor::unknown(RequestId::of(&parts));
         let key = create::key(&parts.headers)?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;

@@ -11,6 +11,7 @@ mod health;
 mod idempotency;
 mod isolation;
 mod jobs;
+mod links;
 mod patients;
 mod practice;
 mod process;

@@ -1,6 +1,7 @@
 //! Mails an invitation, once: the intent is committed with the token's hash, then the mail is handed over.
 
 use permanence_domain::{
+    config::under,
     error::Result,
     identity::{InvitationDraft, InvitationStart, begin_invitation, end_invitation, jobs::SendInvitation},
     ids::InvitationId,
@@ -89,8 +90,7 @@ async fn send(
     messaging: &Messaging,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Receipt, SendError> {
-    let mut link = messaging.public_url.clone();
-    link.set_path(&format!("{}/invitation", link.path().trim_end_matches('/')));
+    let mut link = under(&messaging.public_url, "invitation");
     // In the fragment: it reaches neither servers' logs nor the Referer header.
     link.set_fragment(Some(&draft.token));
     let content = invitation_email(&InvitationContext {

@@ -4,6 +4,7 @@ pub mod content;
 mod due;
 pub mod jobs;
 mod ledger;
+mod link;
 mod plan;
 mod reach;
 pub mod receipts;
@@ -20,6 +21,7 @@ pub use ledger::{
     MessageEvent, MessageLog, MessageQuery, MessageStatus, MessageSummary, list_messages,
     messages_of_appointment, messages_of_patient,
 };
+pub use link::{AppointmentLink, Links, MailLink, open_appointment_link, open_mail_link, purge_links};
 pub use plan::{Occasion, Subject, announce, replan_patient, withdraw};
 pub use reach::{Contact, Unreachable, contact, note_unreachable};
 pub use reconcile::{Place, Reconciled, reconcile};

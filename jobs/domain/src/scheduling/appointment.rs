@@ -83,6 +83,8 @@ pub struct Appointment {
     pub time_zone: String,
     /// Whether it stands.
     pub status: AppointmentStatus,
+    /// When the patient confirmed it, where it stands now.
+    pub confirmed_at: Option<DateTime<Utc>>,
     /// Counts the changes, for `If-Match`.
     pub version: i32,
     /// Booked at.
@@ -108,8 +110,8 @@ macro_rules! select_appointments {
             r#"SELECT id AS "id!: AppointmentId", patient_id AS "patient_id!", patient_name AS "patient_name!",
                       practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id,
                       room_name, starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
-                      time_zone AS "time_zone!", status AS "status!: AppointmentStatus", version AS "version!",
-                      created_at AS "created_at!", updated_at AS "updated_at!"
+                      time_zone AS "time_zone!", status AS "status!: AppointmentStatus", confirmed_at,
+                      version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!"
                FROM appointment_details WHERE "#
                 + $condition,
             $($argument),*
@@ -131,6 +133,7 @@ pub(super) struct Row {
     pub(super) starts_local: NaiveDateTime,
     pub(super) time_zone: String,
     pub(super) status: AppointmentStatus,
+    pub(super) confirmed_at: Option<DateTime<Utc>>,
     pub(super) version: i32,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
@@ -148,6 +151,7 @@ impl From<Row> for Appointment {
             starts_local: row.starts_local,
             time_zone: row.time_zone,
             status: row.status,
+            confirmed_at: row.confirmed_at,
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -209,7 +213,7 @@ pub async fn get(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
     row.map(Appointment::from).ok_or(Error::NotFound("appointment"))
 }
 
-struct Present {
+pub(super) struct Present {
     patient_id: PatientId,
     practitioner_id: PractitionerId,
     starts_at: DateTime<Utc>,
@@ -219,7 +223,7 @@ struct Present {
     sequence: i32,
 }
 
-async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
+pub(super) async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
     sqlx::query_as!(
         Present,
         r#"SELECT patient_id AS "patient_id: PatientId", practitioner_id AS "practitioner_id: PractitionerId", starts_at,
@@ -266,7 +270,8 @@ pub async fn reschedule(
     sqlx::query!(
         "UPDATE appointments
          SET patient_id = $3, practitioner_id = $4, room_id = $5, starts_at = $6, ends_at = $7, starts_local = $8,
-             time_zone = $9, sequence = sequence + $10, version = version + 1, updated_at = $11
+             time_zone = $9, sequence = sequence + $10, version = version + 1, updated_at = $11,
+             confirmed_at = CASE WHEN $10 = 0 THEN confirmed_at END
          WHERE tenant_id = $1 AND id = $2",
         tenant.0,
         id.0,

@@ -70,6 +70,16 @@ pub struct Settings {
     #[serde(default)]
     #[schema(value_type = u32, minimum = 1, maximum = 1830, example = 365)]
     pub maximum_notice_days: Whole<365, 1, 1830>,
+    /// Whether messages hold a link by which the patient confirms or cancels.
+    #[deserr(default = true)]
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub patient_links: bool,
+    /// Until how long before its begin a patient may cancel by the link, minutes; later they are asked to call.
+    #[deserr(default)]
+    #[serde(default)]
+    #[schema(value_type = u32, minimum = 0, maximum = 43200, example = 120)]
+    pub cancellation_notice_minutes: Whole<120, 0, 43_200>,
     /// Whether messages may name the practitioner's specialty.
     #[deserr(default)]
     #[serde(default)]
@@ -82,6 +92,10 @@ pub struct Settings {
     #[deserr(default)]
     #[serde(default)]
     pub vat_rates: VatRates,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Settings {
@@ -100,6 +114,8 @@ impl Settings {
             buffer_minutes: Whole::default(),
             minimum_notice_minutes: Whole::default(),
             maximum_notice_days: Whole::default(),
+            patient_links: true,
+            cancellation_notice_minutes: Whole::default(),
             disclose_specialty: false,
             disclose_reason: false,
             vat_rates: VatRates::default(),
@@ -124,6 +140,11 @@ impl Settings {
     /// How long before its begin an appointment must be booked at the latest.
     pub fn minimum_notice(&self) -> Duration {
         Duration::minutes(self.minimum_notice_minutes.get().into())
+    }
+
+    /// Until how long before its begin a patient may cancel an appointment by the link.
+    pub fn cancellation_notice(&self) -> Duration {
+        Duration::minutes(self.cancellation_notice_minutes.get().into())
     }
 
     /// How far ahead an appointment may be booked.

@@ -183,7 +183,7 @@ async fn keys_and_references_tell_nothing_of_another_tenant() {
     .unwrap();
     // Random 256-bit hashes, which nobody meets on purpose; and numbers of a sequence, of which a clash tells no more
     // than that the number was given out.
-    let hashes = ["invitations_by_hash", "refresh_tokens_by_hash"];
+    let hashes = ["invitations_by_hash", "patient_links_by_hash", "refresh_tokens_by_hash"];
     let numbers =
         ["audit_log_pkey", "queue.batch_members_pkey", "queue.batches_pkey", "queue.job_progress_pkey"];
     unsafe_keys.retain(|key| !hashes.contains(&key.as_str()) && !numbers.contains(&key.as_str()));

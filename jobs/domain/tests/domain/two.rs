@@ -91,6 +91,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     lose(&mut tx, booking.patient_id).await;
+    link(&mut tx, booking.patient_id).await;
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",
@@ -125,6 +126,19 @@ async fn sign_in(db: &Db, tenant: TenantId, user: UserId) {
 async fn lose(tx: &mut TenantTx, patient: PatientId) {
     let (number, reason) = ("+33600000099", Unreachable::Invalid);
     note_unreachable(tx, patient, Channel::Sms, number, reason).await.unwrap();
+}
+
+/// The patient has a link that stops mails.
+async fn link(tx: &mut TenantTx, patient: PatientId) {
+    sqlx::query(
+        "INSERT INTO patient_links (tenant_id, token_hash, patient_id, created_at)
+         VALUES ($1, decode(md5($1::text), 'hex'), $2, now())",
+    )
+    .bind(tx.tenant().0)
+    .bind(patient.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
 }
 
 /// The practitioner is away for a day.
