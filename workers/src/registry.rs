@@ -3,7 +3,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
-    identity::jobs::SendInvitation,
+    identity::jobs::{SendAccountMail, SendInvitation},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
         receipts::jobs::AskDeliveries,
@@ -41,6 +41,7 @@ impl Registry {
             .with::<ReconcileMessages>()
             .with::<AskDeliveries>()
             .with::<SendInvitation>()
+            .with::<SendAccountMail>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
     }

@@ -12,6 +12,7 @@ mod idempotency;
 mod isolation;
 mod jobs;
 mod links;
+mod password;
 mod patients;
 mod practice;
 mod process;

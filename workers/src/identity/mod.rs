@@ -1,3 +1,5 @@
 //! The mails of identity.
 
+mod mail;
+mod send_account_mail;
 mod send_invitation;

@@ -7,8 +7,8 @@ use permanence_domain::{
     ids::InvitationId,
     notifications::content::{InvitationContext, invitation_email},
 };
-use permanence_queue::Failure;
 
+use super::mail::Ended;
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
     perform::{Outcome, Perform, Run, insist},
@@ -21,66 +21,27 @@ impl Perform for SendInvitation {
         let mut tx = run.begin(services).await?;
         let start = begin_invitation(&mut tx, &messaging.hashes, self.invitation_id).await?;
         tx.commit().await?;
-        match start {
-            InvitationStart::Settled => Ok(Outcome::Done(None)),
+        let id = self.invitation_id;
+        let ended = match start {
+            InvitationStart::Settled => return Ok(Outcome::Done(None)),
             InvitationStart::Uncertain => {
-                end(self.invitation_id, "uncertain", Some("worker_lost"), run, services).await?;
-                Ok(Outcome::Discard(Failure::new(
-                    "uncertain",
-                    "an earlier attempt may have sent it: invite again",
-                )))
+                Ended::in_doubt("an earlier attempt may have sent it: invite again")
             }
             InvitationStart::Send(draft) => {
-                let sent = send(self.invitation_id, &draft, messaging, services.db.clock().now()).await;
-                note(self.invitation_id, sent, run, services).await
+                Ended::of(send(id, &draft, messaging, services.db.clock().now()).await, run)
             }
+        };
+        if let Some(code) = &ended.code {
+            tracing::warn!(invitation_id = %id, code, "the invitation was not sent");
         }
+        insist(|| end_once(id, &ended, run, services)).await?;
+        Ok(ended.outcome)
     }
 }
 
-async fn note(
-    id: InvitationId,
-    sent: Result<Receipt, SendError>,
-    run: Run,
-    services: &Services,
-) -> Result<Outcome> {
-    let refused = |code: &str| Failure::new(code.to_owned(), "the mail server did not take the invitation");
-    let (status, outcome) = match &sent {
-        Ok(_) => ("sent", Outcome::Done(None)),
-        Err(SendError::Temporary { code, .. }) if !run.last_attempt => {
-            ("pending", Outcome::Retry(refused(code)))
-        }
-        Err(SendError::Temporary { code, .. } | SendError::Permanent { code }) => {
-            ("failed", Outcome::Discard(refused(code)))
-        }
-        Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
-    };
-    if let Err(error) = &sent {
-        tracing::warn!(invitation_id = %id, code = error.code(), "the invitation was not sent");
-    }
-    end(id, status, sent.as_ref().err().map(SendError::code), run, services).await?;
-    Ok(outcome)
-}
-
-async fn end(
-    id: InvitationId,
-    status: &str,
-    code: Option<&str>,
-    run: Run,
-    services: &Services,
-) -> Result<()> {
-    insist(|| end_once(id, status, code, run, services)).await
-}
-
-async fn end_once(
-    id: InvitationId,
-    status: &str,
-    code: Option<&str>,
-    run: Run,
-    services: &Services,
-) -> Result<()> {
+async fn end_once(id: InvitationId, ended: &Ended, run: Run, services: &Services) -> Result<()> {
     let mut tx = run.begin(services).await?;
-    end_invitation(&mut tx, id, status, code).await?;
+    end_invitation(&mut tx, id, ended.status, ended.code.as_deref()).await?;
     tx.commit().await
 }
 

@@ -6,7 +6,7 @@ use deserr::Deserr;
 use permanence_queue::NewJob;
 use utoipa::ToSchema;
 
-use super::{Password, TokenHashes, Tokens, jobs::SendInvitation};
+use super::{Password, TokenHashes, Tokens, jobs::SendInvitation, password::set_password};
 use crate::{
     audit,
     config::Secret,
@@ -242,12 +242,4 @@ pub async fn refuse_acceptance(db: &Db, actor: Actor) -> Result<()> {
     let mut tx = db.system(actor).await?;
     audit::record_system(&mut tx, None, "user.accept_refused", "invitation", None).await?;
     tx.commit().await
-}
-
-async fn set_password(tx: &mut SystemTx, user: UserId, password: Secret) -> Result<()> {
-    let hash = crypto::hash_password(password).await?;
-    sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", user.0, hash)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
 }

@@ -105,6 +105,10 @@ impl TokenHashes {
         crypto::mac(self.0.expose().as_bytes(), &[b"link", token.as_bytes()])
     }
 
+    pub(super) fn password_reset(&self, token: &str) -> Result<Vec<u8>> {
+        crypto::mac(self.0.expose().as_bytes(), &[b"password reset", token.as_bytes()])
+    }
+
     pub(super) fn invitation(&self, token: &str) -> Result<Vec<u8>> {
         crypto::mac(self.0.expose().as_bytes(), &[b"invitation", token.as_bytes()])
     }
