@@ -95,7 +95,7 @@ async fn booked(practice: &Practice<'_>, consents: Value) -> (Value, String) {
     let doctor = json!({ "first_name": "Camille", "last_name": "Roy", "specialty": "Psychiatrie" });
     let doctor = practice.admin.post("/api/v1/practitioners", doctor).await.expect(201).id();
     let body = json!({ "patient_id": patient, "practitioner_id": doctor,
-        "starts_at": "2027-01-15T14:30", "ends_at": "2027-01-15T15:00" });
+        "starts_at": "2027-01-15T14:30", "ends_at": "2027-01-15T15:00", "reason": "Angoisses" });
     let id = practice.assistant.post(PATH, body.clone()).await.expect(201).id();
     (body, id)
 }
@@ -127,7 +127,7 @@ async fn a_patient_confirms_and_a_move_takes_it_away_with_the_link() {
         for told in ["vendredi 15 janvier 2027 à 14 h 30", "Lilas", "01 40 00 00 10", "Confirmer ma venue"] {
             assert!(page.words.contains(told), "{told}: {}", page.words);
         }
-        for secret in ["Psychiatrie", "Roy", "Garcia", "Hélène", "garcia.example"] {
+        for secret in ["Angoisses", "Psychiatrie", "Roy", "Garcia", "Hélène", "garcia.example"] {
             assert!(!page.words.contains(secret), "{secret}: {}", page.words);
         }
     }

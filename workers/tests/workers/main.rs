@@ -1,12 +1,13 @@
 //! Jobs performed for real: a database of their own, a real SMTP and a real HTTP server, a simulated clock.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod account_mails;
 mod deliveries;
 mod invitations;
 mod killed;
 mod metrics;
+mod reasons;
 mod reminders;
 mod schedule;
 mod support;

@@ -153,6 +153,7 @@ impl World {
             room_id: None,
             starts_at: Moment::Civil(starts),
             ends_at: Moment::Civil(starts + chrono::Duration::minutes(30)),
+            reason: None,
             outside_availability: false,
         }
     }

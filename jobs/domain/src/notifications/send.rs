@@ -109,6 +109,7 @@ struct Present {
     starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
     time_zone: String,
+    reason: Option<String>,
     first_name: Option<String>,
     language: Option<Language>,
     phone: Option<String>,
@@ -144,7 +145,7 @@ async fn lock(tx: &mut TenantTx, id: MessageId) -> Result<Option<Present>> {
                   a.sequence = m.appointment_sequence
                   AND a.status = CASE m.purpose WHEN 'cancellation' THEN 'cancelled' ELSE 'scheduled' END AS "stands!",
                   a.id AS "appointment: AppointmentId", a.sequence, m.patient_id AS "patient: PatientId",
-                  a.starts_at, a.ends_at, a.time_zone,
+                  a.starts_at, a.ends_at, a.time_zone, a.reason,
                   c.first_name AS "first_name?", c.language AS "language?: Language", c.phone, c.email,
                   d.first_name || ' ' || d.last_name AS "practitioner_name!", d.specialty,
                   t.name AS practice_name, t.phone AS practice_phone, t.address AS practice_address,
@@ -256,7 +257,7 @@ impl Present {
             zone: self.time_zone.parse().map_err(|_| Error::internal("an appointment's zone is unknown"))?,
             practitioner_name: self.practitioner_name,
             specialty: self.specialty.filter(|_| settings.disclose_specialty),
-            reason: None,
+            reason: self.reason.filter(|_| settings.disclose_reason),
             manage_url: None,
             unsubscribe_url: None,
         };

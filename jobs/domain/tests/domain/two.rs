@@ -86,6 +86,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         room_id: Some(scheduling::add_room(&mut tx, &room).await.unwrap().id),
         starts_at: Moment::parse("2027-01-15T14:30").unwrap(),
         ends_at: Moment::parse("2027-01-15T15:00").unwrap(),
+        reason: None,
         outside_availability: true,
     };
     away(&mut tx, booking.practitioner_id).await;
