@@ -12,7 +12,10 @@ use permanence_domain::{
     Error,
     db::Actor,
     field::Language,
-    notifications::{content::dates, open_appointment_link},
+    notifications::{
+        content::{dates, unbroken},
+        open_appointment_link,
+    },
     scheduling::{self, PatientView, Standing},
 };
 
@@ -71,7 +74,7 @@ fn written(view: &PatientView) -> Markup {
                     "Ce rendez-vous a changé depuis ce message. Le message le plus récent dit comment.",
                     "This appointment has changed since this message. The newest message says how.",
                 )) }
-                (call(view, say("Un doute ? Appelez le", "In doubt? Call")))
+                (call(view, say("Un doute\u{a0}? Appelez le", "In doubt? Call")))
             },
         ),
         Standing::Begun => (
@@ -103,7 +106,7 @@ fn open(view: &PatientView, confirmed: bool, cancellable: bool) -> Markup {
             @if let Some(address) = &view.practice_address { br; (address) }
         }
         @if confirmed {
-            p class="good" { (say("Vous avez confirmé votre venue. Merci !", "You have confirmed that you come. Thank you!")) }
+            p class="good" { (say("Vous avez confirmé votre venue. Merci\u{a0}!", "You have confirmed that you come. Thank you!")) }
         } @else {
             form method="post" {
                 button name="answer" value="confirm" { (say("Confirmer ma venue", "Confirm that I come")) }
@@ -149,7 +152,7 @@ fn cancelled(view: &PatientView) -> Markup {
 }
 
 fn when(view: &PatientView) -> String {
-    dates::long(view.starts_at, view.zone, view.language)
+    unbroken(&dates::long(view.starts_at, view.zone, view.language))
 }
 
 /// Where to call, if the practice has a number.

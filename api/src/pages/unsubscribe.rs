@@ -55,7 +55,7 @@ fn is_one_click(body: &[u8]) -> bool {
 fn written(view: &MailView) -> Markup {
     let say = |french, english| say(view.language, french, english);
     let title = if view.written_to {
-        say("Ne plus recevoir de mails ?", "Stop these mails?")
+        say("Ne plus recevoir de mails\u{a0}?", "Stop these mails?")
     } else {
         say("Vous ne recevrez plus de mails", "You will get no more mails")
     };
@@ -75,10 +75,10 @@ fn written(view: &MailView) -> Markup {
                 "Plus aucun mail du cabinet ne part à cette adresse. Vos rendez-vous restent pris.",
                 "No mail of the practice goes to this address any more. Your appointments stand.",
             )) }
-            p {
-                (say("Pour en recevoir de nouveau, dites-le au cabinet", "To get them again, tell the practice"))
-                @if let Some(phone) = &view.practice_phone { ": " (telephone(phone)) }
-                "."
+            @if let Some(phone) = &view.practice_phone {
+                p { (say("Pour en recevoir de nouveau, appelez le", "To get them again, call")) " " (telephone(phone)) "." }
+            } @else {
+                p { (say("Pour en recevoir de nouveau, dites-le au cabinet.", "To get them again, tell the practice.")) }
             }
         }
     };
