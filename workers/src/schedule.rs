@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use permanence_domain::{
     db::{Actor, Db},
     error::Result,
-    notifications::{jobs::ReconcileMessages, receipts::jobs::AskDeliveries},
+    notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
 };
 use permanence_queue::{NewJob, cron, show_gauges};
@@ -44,11 +44,15 @@ pub async fn tick(db: &Db, entries: &[cron::Entry]) -> Result<usize> {
     Ok(ticked.len())
 }
 
-/// Counts every queue's jobs and workers once, and shows them as gauges of this process.
+/// Counts every queue's jobs and workers and the overdue messages once, and shows them as gauges of this process.
 pub async fn count(db: &Db) -> Result<()> {
     let mut tx = db.system(Actor::JOB).await?;
     let clock = tx.clock();
     show_gauges(tx.conn(), &*clock).await?;
+    let Overdue { messages, oldest_seconds } = overdue(&mut tx).await?;
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; no count of ours is beyond it")]
+    metrics::gauge!("permanence_messages_overdue").set(messages as f64);
+    metrics::gauge!("permanence_messages_overdue_seconds").set(oldest_seconds);
     tx.commit().await
 }
 

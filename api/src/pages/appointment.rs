@@ -1,35 +1,26 @@
 //! Where the link of a confirmation or a reminder leads: the appointment, and what the patient may say about it.
 
 use axum::{
-    Extension,
     body::Bytes,
-    extract::{Path, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
 use permanence_domain::{
     Error,
-    db::Actor,
     field::Language,
-    notifications::{
-        content::{dates, unbroken},
-        open_appointment_link,
-    },
+    notifications::content::{dates, unbroken},
     scheduling::{self, PatientView, Standing},
 };
 
-use super::frame::{PageError, misused, page, say, telephone};
-use crate::{observe::RequestId, state::App};
+use super::{
+    frame::{PageError, misused, page, say, telephone},
+    visit::Visit,
+};
 
 /// Shows the appointment.
-pub(super) async fn show(
-    State(app): State<App>,
-    Extension(id): Extension<RequestId>,
-    Path(token): Path<String>,
-) -> Result<Response, PageError> {
-    let tx = app.db.system(Actor::unknown(Some(id.0))).await?;
-    let (mut tx, link) = open_appointment_link(tx, &app.tokens.hashes, &token).await?;
+pub(super) async fn show(visit: Visit) -> Result<Response, PageError> {
+    let (mut tx, link) = visit.appointment().await?;
     let view = scheduling::view_by_patient(&mut tx, link).await?;
     tx.commit().await?;
     let status = match view.standing {
@@ -40,14 +31,8 @@ pub(super) async fn show(
 }
 
 /// Confirms or cancels, as the button of the form says, and shows how the appointment stands then.
-pub(super) async fn answer(
-    State(app): State<App>,
-    Extension(id): Extension<RequestId>,
-    Path(token): Path<String>,
-    body: Bytes,
-) -> Result<Response, PageError> {
-    let tx = app.db.system(Actor::unknown(Some(id.0))).await?;
-    let (mut tx, link) = open_appointment_link(tx, &app.tokens.hashes, &token).await?;
+pub(super) async fn answer(visit: Visit, body: Bytes) -> Result<Response, PageError> {
+    let (mut tx, link) = visit.appointment().await?;
     match &*body {
         b"answer=confirm" => scheduling::confirm_by_patient(&mut tx, link).await?,
         b"answer=cancel" => scheduling::cancel_by_patient(&mut tx, link).await?,
@@ -55,7 +40,7 @@ pub(super) async fn answer(
     };
     tx.commit().await?;
     // Relative: whatever path the platform is published under.
-    let place = HeaderValue::from_str(&token).map_err(Error::internal)?;
+    let place = HeaderValue::from_str(&visit.token).map_err(Error::internal)?;
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response())
 }
 

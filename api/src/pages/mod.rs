@@ -5,6 +5,7 @@ mod appointment;
 mod frame;
 mod password;
 mod unsubscribe;
+mod visit;
 
 use axum::{
     Router,

@@ -1,47 +1,32 @@
 //! Where the link that stops mails leads: a button for people, and one click for mail programs (RFC 8058).
 
 use axum::{
-    Extension,
     body::Bytes,
-    extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
-use permanence_domain::{
-    db::Actor,
-    notifications::open_mail_link,
-    patients::{self, MailView},
+use permanence_domain::patients::{self, MailView};
+
+use super::{
+    frame::{PageError, misused, page, say, telephone},
+    visit::Visit,
 };
 
-use super::frame::{PageError, misused, page, say, telephone};
-use crate::{observe::RequestId, state::App};
-
 /// Shows what would be stopped.
-pub(super) async fn show(
-    State(app): State<App>,
-    Extension(id): Extension<RequestId>,
-    Path(token): Path<String>,
-) -> Result<Markup, PageError> {
-    let tx = app.db.system(Actor::unknown(Some(id.0))).await?;
-    let (mut tx, link) = open_mail_link(tx, &app.tokens.hashes, &token).await?;
-    let view = patients::view_mail_link(&mut tx, &app.tokens.hashes, &link).await?;
+pub(super) async fn show(visit: Visit) -> Result<Markup, PageError> {
+    let (mut tx, link) = visit.mail().await?;
+    let view = patients::view_mail_link(&mut tx, visit.hashes(), &link).await?;
     tx.commit().await?;
     Ok(written(&view))
 }
 
 /// Stops the mails and says so: without a redirect, which a mail program would not follow.
-pub(super) async fn stop(
-    State(app): State<App>,
-    Extension(id): Extension<RequestId>,
-    Path(token): Path<String>,
-    body: Bytes,
-) -> Result<Response, PageError> {
+pub(super) async fn stop(visit: Visit, body: Bytes) -> Result<Response, PageError> {
     if !is_one_click(&body) {
         return Ok(misused());
     }
-    let tx = app.db.system(Actor::unknown(Some(id.0))).await?;
-    let (mut tx, link) = open_mail_link(tx, &app.tokens.hashes, &token).await?;
-    let view = patients::stop_mail(&mut tx, &app.tokens.hashes, &link).await?;
+    let (mut tx, link) = visit.mail().await?;
+    let view = patients::stop_mail(&mut tx, visit.hashes(), &link).await?;
     tx.commit().await?;
     Ok(written(&view).into_response())
 }

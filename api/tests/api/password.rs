@@ -208,7 +208,7 @@ async fn a_link_ends_after_an_hour_and_what_has_ended_is_forgotten() {
 }
 
 #[tokio::test]
-async fn the_pages_of_secret_links_ask_for_a_password_and_hold_none() {
+async fn the_pages_of_secret_links_ask_for_a_password_and_need_no_other_server() {
     let api = TestApi::start().await;
     for (path, route, title) in [
         ("/reset-password", "api/v1/auth/reset-password", "Choisir un nouveau mot de passe"),
@@ -216,10 +216,15 @@ async fn the_pages_of_secret_links_ask_for_a_password_and_hold_none() {
     ] {
         let page = api.get(path).await.expect(200);
         assert_eq!(page.header("x-robots-tag"), "noindex");
+        let policy = page.header("content-security-policy").to_owned();
+        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");
         let words = page.body.as_str().unwrap();
         assert!(words.contains(title) && words.contains(&format!("data-route=\"{route}\"")), "{words}");
+        assert!(!words.contains("http"), "{words}");
         assert_eq!(api.post(&format!("/{route}"), Value::Null).await.status, 422);
+        for (path, kind) in [("pages/password.js", "text/javascript"), ("pages/style.css", "text/css")] {
+            assert!(words.contains(&format!("\"{path}\"")), "{path}");
+            assert!(api.get(&format!("/{path}")).await.expect(200).header("content-type").starts_with(kind));
+        }
     }
-    let script = api.get("/pages/password.js").await.expect(200);
-    assert!(script.header("content-type").starts_with("text/javascript"));
 }

@@ -46,7 +46,7 @@ pub fn init(format: LogFormat) {
 /// quantiles do not.
 const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
 
-/// The same for jobs: they may run for minutes, and wait for as long as their queue is paused.
+/// The same for jobs and messages: they may run for minutes, and wait for as long as their queue is paused.
 const JOB_SECONDS: [f64; 14] =
     [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0];
 
@@ -56,9 +56,11 @@ const GAUGES_LAST: Duration = Duration::from_mins(5);
 /// The recorder of this process's metrics, to be installed with or without a listener.
 pub fn prometheus() -> Result<PrometheusBuilder, BuildError> {
     let of_jobs = Matcher::Prefix("permanence_queue_".to_owned());
+    let lateness = Matcher::Full("permanence_message_lateness_seconds".to_owned());
     Ok(PrometheusBuilder::new()
         .set_buckets(&SECONDS)?
         .set_buckets_for_metric(of_jobs, &JOB_SECONDS)?
+        .set_buckets_for_metric(lateness, &JOB_SECONDS)?
         .idle_timeout(MetricKindMask::GAUGE, Some(GAUGES_LAST)))
 }
 

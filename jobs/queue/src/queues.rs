@@ -33,7 +33,7 @@ pub struct QueueStats {
     pub running: i64,
     /// Jobs that wait after a failed attempt.
     pub retryable: i64,
-    /// How long the job that has waited longest for a worker has waited, in seconds.
+    /// How long the oldest job that is due has waited, in seconds, also where no worker has made it available.
     pub oldest_seconds: Option<f64>,
     /// Workers whose heart has beaten within the last minute.
     pub workers: i64,
@@ -130,7 +130,8 @@ pub async fn stats(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Vec<Que
                       count(*) FILTER (WHERE state = 'available') AS available,
                       count(*) FILTER (WHERE state = 'running') AS running,
                       count(*) FILTER (WHERE state = 'retryable') AS retryable,
-                      min(run_at) FILTER (WHERE state = 'available') AS oldest
+                      -- Where nobody works, nothing that is due becomes available.
+                      min(run_at) FILTER (WHERE state <> 'running') AS oldest
                FROM queue.jobs GROUP BY queue
            ),
            work AS (
@@ -149,7 +150,7 @@ pub async fn stats(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Vec<Que
            SELECT q.name, q.paused_at, q.lanes, q.max_running, q.max_running_per_tenant,
                   COALESCE(d.scheduled, 0) AS "scheduled!", COALESCE(d.available, 0) AS "available!",
                   COALESCE(d.running, 0) AS "running!", COALESCE(d.retryable, 0) AS "retryable!",
-                  greatest(0, extract(epoch FROM moment.now - d.oldest))::float8 AS oldest,
+                  CASE WHEN d.oldest <= moment.now THEN extract(epoch FROM moment.now - d.oldest)::float8 END AS oldest,
                   COALESCE(w.workers, 0) AS "workers!", COALESCE(w.started, 0) AS "started!",
                   COALESCE(w.finished, 0) AS "finished!", COALESCE(dead.dead, 0) AS "dead!",
                   COALESCE(pg_stat_get_dead_tuples(to_regclass(format('queue.%I', 'jobs_' || q.name))), 0)
@@ -174,8 +175,7 @@ pub async fn stats(conn: &mut PgConnection, clock: &dyn Clock) -> Result<Vec<Que
             available: row.available,
             running: row.running,
             retryable: row.retryable,
-            // least/greatest skip NULLs, so an empty queue would be zero seconds old.
-            oldest_seconds: row.oldest.filter(|_| row.available > 0),
+            oldest_seconds: row.oldest,
             workers: row.workers,
             started_per_second: row.started,
             finished_per_second: row.finished,

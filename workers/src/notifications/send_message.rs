@@ -16,6 +16,7 @@ use permanence_domain::{
         end_message,
         jobs::SendMessage,
     },
+    tenants::SmsSender,
 };
 use permanence_queue::Failure;
 
@@ -216,7 +217,10 @@ async fn send(
             let route = messaging.sms.as_ref().ok_or_else(unconfigured)?;
             // A phone that is off gets it late or not at all, never after the appointment began.
             let valid_for = (message.facts.starts_at - now).to_std().unwrap_or_default();
-            route.send(&TextMessage { to: &message.to, body: &text, key: message.id.0, valid_for }).await
+            let sender = message.settings.sms_sender.as_ref().map(SmsSender::as_str);
+            route
+                .send(&TextMessage { to: &message.to, sender, body: &text, key: message.id.0, valid_for })
+                .await
         }
     }
 }

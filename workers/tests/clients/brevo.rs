@@ -32,7 +32,7 @@ fn mail(address: SocketAddr) -> MailProvider {
 
 fn message(body: &str) -> TextMessage<'_> {
     let key = Uuid::parse_str(KEY).unwrap();
-    TextMessage { to: "+33612345678", body, key, valid_for: Duration::from_hours(2) }
+    TextMessage { to: "+33612345678", sender: None, body, key, valid_for: Duration::from_hours(2) }
 }
 
 fn email() -> Email {

@@ -97,7 +97,7 @@ fn from() -> TwilioSender {
 }
 
 fn message(key: Uuid) -> TextMessage<'static> {
-    TextMessage { to: "+33612345678", body: BODY, key, valid_for: Duration::from_hours(2) }
+    TextMessage { to: "+33612345678", sender: None, body: BODY, key, valid_for: Duration::from_hours(2) }
 }
 
 fn email(message_id: String) -> Email {

@@ -34,6 +34,7 @@ fn provider(settings: OvhSettings) -> SmsProvider {
 fn message(body: &str) -> TextMessage<'_> {
     TextMessage {
         to: "+33612345678",
+        sender: None,
         body,
         key: Uuid::parse_str("01890a5d-ac96-774b-bcce-b302099a8057").unwrap(),
         valid_for: Duration::from_hours(2),
@@ -138,6 +139,24 @@ async fn an_answer_decides_the_messages_fate() {
     ] {
         assert_eq!(outcome(answer(status, headers, body)).await, expected, "{status} {body}");
     }
+}
+
+/// The practice's sender is tried first; undeclared, it costs a second request and never the message.
+#[tokio::test]
+async fn a_sender_that_the_provider_does_not_allow_gives_way_to_the_platforms() {
+    let refused = r#"{"class":"Client::BadRequest","message":"The sender CabLilas is not valid"}"#;
+    let steps = vec![time(), answer("400 Bad Request", "", refused), answer("200 OK", "", ACCEPTED)];
+    let server = Scripted::start(steps).await;
+    let from_practice = TextMessage { sender: Some("CabLilas"), ..message("Bonjour") };
+    assert!(provider(settings(server.address)).send(&from_practice).await.is_ok());
+    let heard = server.heard().await;
+    assert!(heard[1].contains(r#""sender":"CabLilas""#), "{}", heard[1]);
+    assert!(heard[2].contains(r#""sender":"Permanence""#), "{}", heard[2]);
+
+    let server = Scripted::start(vec![time(), answer("400 Bad Request", "", refused)]).await;
+    let without = provider(settings(server.address)).send(&message("Bonjour")).await;
+    assert_eq!(without, temporary("ovh_sender_refused", None), "the platform's own is not tried again");
+    server.heard().await;
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ fn provider(address: SocketAddr, sender: TwilioSender) -> SmsProvider {
 fn message() -> TextMessage<'static> {
     TextMessage {
         to: "+33612345678",
+        sender: None,
         body: "Rendez-vous à 14h & 15h",
         key: Uuid::nil(),
         valid_for: Duration::from_hours(24),
@@ -103,4 +104,17 @@ async fn an_answer_decides_the_messages_fate() {
 async fn nobody_there_is_temporary() {
     let outcome = provider(nobody().await, from()).send(&message()).await;
     assert_eq!(outcome, Err(SendError::Temporary { code: "connect_refused".to_owned(), retry_after: None }));
+}
+
+#[tokio::test]
+async fn a_sender_that_the_provider_does_not_allow_gives_way_to_the_platforms() {
+    let refused = answer("400 Bad Request", "", r#"{"code":21212,"message":"Invalid From","status":400}"#);
+    let created = answer("201 Created", "", r#"{"sid":"SM42","status":"queued","error_code":null}"#);
+    let server = Scripted::start(vec![refused, created]).await;
+    let service = TwilioSender::MessagingService("MG7".to_owned());
+    let from_practice = TextMessage { sender: Some("CabLilas"), ..message() };
+    assert!(provider(server.address, service).send(&from_practice).await.is_ok());
+    let heard = server.heard().await;
+    assert!(heard[0].ends_with("&From=CabLilas"), "{}", heard[0]);
+    assert!(heard[1].ends_with("&MessagingServiceSid=MG7"), "{}", heard[1]);
 }

@@ -39,6 +39,8 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
         (r#"permanence_queue_oldest_seconds{queue="views"}"#.to_owned(), 0.0),
         (r#"permanence_queue_workers{queue="reminders"}"#.to_owned(), 0.0),
         (r#"permanence_queue_paused{queue="reminders"}"#.to_owned(), 0.0),
+        ("permanence_messages_overdue".to_owned(), 1.0),
+        ("permanence_messages_overdue_seconds".to_owned(), 30.0),
     ] {
         assert_eq!(value(&before, &series), Some(expected), "{series}\n{before}");
     }
@@ -67,6 +69,8 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
         (r#"permanence_queue_oldest_seconds{queue="reminders"}"#.to_owned(), 0.0),
         (r#"permanence_queue_workers{queue="reminders"}"#.to_owned(), 1.0),
         (r#"permanence_queue_paused{queue="reminders"}"#.to_owned(), 1.0),
+        ("permanence_messages_overdue".to_owned(), 0.0),
+        ("permanence_messages_overdue_seconds".to_owned(), 0.0),
     ] {
         assert_eq!(value(&after, &series), Some(expected), "{series}\n{after}");
     }

@@ -9,7 +9,7 @@ use permanence_domain::{
         Channel, Purpose,
         templates::{self, NewTemplate, TemplateKey},
     },
-    scheduling, tenants,
+    scheduling,
 };
 use permanence_embedded::outbox::Mail;
 
@@ -18,11 +18,7 @@ use crate::support::{World, by_both};
 const REASON: &str = "Angoisses";
 
 async fn disclose(world: &World, disclosed: bool) {
-    let mut tx = world.begin().await;
-    let current = tenants::current_settings(&mut tx).await.unwrap();
-    let new = tenants::Settings { disclose_reason: disclosed, ..current.settings };
-    tenants::update_settings(&mut tx, current.version, &new).await.unwrap();
-    tx.commit().await.unwrap();
+    world.decide(|settings, _| settings["disclose_reason"] = disclosed.into()).await;
 }
 
 /// The practice's own words for the reminder by SMS name the reason.

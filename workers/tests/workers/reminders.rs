@@ -24,6 +24,7 @@ fn events(reminder: &MessageLog) -> Vec<&str> {
 #[tokio::test]
 async fn an_sms_leaves_a_day_before_and_once() {
     let world = World::at("2027-01-11T08:00:00Z", Tz::Europe__Paris).await;
+    world.decide(|settings, _| settings["sms_sender"] = "CabLilas".into()).await;
     let pool = world.work();
     let id = world.book("2027-01-15T14:30:00").await;
     world.clock.set("2027-01-14T13:29:59Z".parse().unwrap());
@@ -36,7 +37,7 @@ async fn an_sms_leaves_a_day_before_and_once() {
 
     let texts = world.outbox.texts();
     assert_eq!(texts.len(), 1);
-    assert_eq!(texts[0].to, "+33600000001");
+    assert_eq!((texts[0].to.as_str(), texts[0].sender.as_str()), ("+33600000001", "CabLilas"));
     let (words, rest) = texts[0].body.split_once("https://app.example.fr/r/").expect("a link");
     assert_eq!(
         words,

@@ -123,17 +123,24 @@ impl World {
 
     /// Makes this hour one in which messages may leave, whatever the real clock shows.
     pub(crate) async fn be_awake(&self) {
+        let now = self.db.clock().now();
+        self.decide(|document, zone| {
+            let hour = |ahead| {
+                (now.with_timezone(&zone) + chrono::Duration::hours(ahead)).format("%H:00").to_string()
+            };
+            document["quiet_hours"] = serde_json::json!({ "from": hour(12), "to": hour(13) });
+        })
+        .await;
+    }
+
+    /// Changes the practice's settings.
+    pub(crate) async fn decide(&self, change: impl FnOnce(&mut serde_json::Value, Tz)) {
         let mut tx = self.begin().await;
         let current = tenants::current_settings(&mut tx).await.expect("settings");
         let mut document = serde_json::to_value(&current.settings).expect("settings");
-        let hour = |ahead| {
-            let time = self.db.clock().now().with_timezone(&current.settings.zone())
-                + chrono::Duration::hours(ahead);
-            time.format("%H:00").to_string()
-        };
-        document["quiet_hours"] = serde_json::json!({ "from": hour(12), "to": hour(13) });
-        let awake = serde_json::from_value(document).expect("settings");
-        tenants::update_settings(&mut tx, current.version, &awake).await.expect("set");
+        change(&mut document, current.settings.zone());
+        let decided = serde_json::from_value(document).expect("settings");
+        tenants::update_settings(&mut tx, current.version, &decided).await.expect("set");
         tx.commit().await.expect("committed");
     }
 

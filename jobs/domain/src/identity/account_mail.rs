@@ -30,12 +30,15 @@ pub struct AccountMailDraft {
     pub token: Option<String>,
 }
 
-/// What the sending job finds.
+/// What the job that mails about an account finds.
+pub type AccountMailStart = MailStart<AccountMailDraft>;
+
+/// What a job that sends a mail to somebody who signs in finds.
 #[derive(Debug)]
-pub enum AccountMailStart {
+pub enum MailStart<Draft> {
     /// The intent is noted: commit, then send this.
-    Send(Box<AccountMailDraft>),
-    /// An earlier attempt may have sent it.
+    Send(Box<Draft>),
+    /// An earlier attempt may have sent it; a person decides.
     Uncertain,
     /// There is nothing to send, or not any more.
     Settled,

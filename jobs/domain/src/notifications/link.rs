@@ -12,6 +12,9 @@ use crate::{
     ids::{AppointmentId, PatientId, TenantId},
 };
 
+/// How long after the appointment's begin its dead link still says why it is dead.
+const KEPT_FOR: chrono::Duration = chrono::Duration::days(30);
+
 /// Where links lead, and what makes their tokens.
 #[derive(Debug, Clone)]
 pub struct Links {
@@ -196,6 +199,3 @@ pub async fn purge_links(tx: &mut SystemTx, limit: i64) -> Result<u64> {
     .await?;
     Ok(gone.rows_affected())
 }
-
-/// How long after the appointment's begin its dead link still says why it is dead.
-const KEPT_FOR: chrono::Duration = chrono::Duration::days(30);

@@ -5,6 +5,7 @@ mod due;
 pub mod jobs;
 mod ledger;
 mod link;
+mod overdue;
 mod plan;
 mod reach;
 pub mod receipts;
@@ -22,6 +23,7 @@ pub use ledger::{
     messages_of_appointment, messages_of_patient,
 };
 pub use link::{AppointmentLink, Links, MailLink, open_appointment_link, open_mail_link, purge_links};
+pub use overdue::{Overdue, overdue};
 pub use plan::{Occasion, Subject, announce, replan_patient, withdraw};
 pub use reach::{Contact, Unreachable, contact, note_unreachable};
 pub use reconcile::{Place, Reconciled, reconcile};

@@ -196,7 +196,7 @@ pub async fn begin_message(
         return Ok(MessageStart::Settled);
     }
     if may_leave > now {
-        log(tx, id, "quiet").await?;
+        put_off(tx, id, may_leave).await?;
         return Ok(MessageStart::Quiet(may_leave - now));
     }
     let Some(mut message) = present.outgoing(id, sms)? else {
@@ -388,14 +388,18 @@ pub(super) async fn settle(tx: &mut TenantTx, id: MessageId, status: &str, code:
     Ok(())
 }
 
-async fn log(tx: &mut TenantTx, id: MessageId, event: &str) -> Result<()> {
+/// Makes a message due when the quiet hours that it fell into are over: what the practice wants is not late.
+async fn put_off(tx: &mut TenantTx, id: MessageId, until: DateTime<Utc>) -> Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
     sqlx::query!(
-        "INSERT INTO message_events (tenant_id, message_id, at, event) VALUES ($1, $2, $3, $4)",
+        "WITH put_off AS (
+             UPDATE messages SET due_at = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2 RETURNING id
+         )
+         INSERT INTO message_events (tenant_id, message_id, at, event) SELECT $1, id, $4, 'quiet' FROM put_off",
         tenant.0,
         id.0,
+        until,
         now,
-        event,
     )
     .execute(tx.conn())
     .await?;

@@ -27,7 +27,7 @@ pub struct QueueState {
     pub running: i64,
     /// Jobs that wait for another attempt.
     pub retryable: i64,
-    /// How long the oldest available job has waited, seconds.
+    /// How long the oldest job that is due has waited, seconds.
     pub oldest_seconds: Option<f64>,
     /// Workers that serve it.
     pub workers: i64,

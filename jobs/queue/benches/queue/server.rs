@@ -1,15 +1,12 @@
 //! A durable Postgres of the benchmark's own, and a fresh database for each part.
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
-use permanence_embedded::postgres::{Durability, Options, Postgres};
+use permanence_embedded::bench::{BenchDatabase, BenchServer};
 use permanence_queue::{Job, NewJob, clock::SystemClock, connect_options, enqueue_all, maintain};
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    AssertSqlSafe, Connection, PgPool,
+    Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -27,13 +24,10 @@ impl Job for Noop {
     const TIMEOUT: Duration = Duration::from_secs(30);
 }
 
-pub(crate) struct Server {
-    postgres: Postgres,
-    data: std::path::PathBuf,
-}
+pub(crate) struct Server(BenchServer);
 
 pub(crate) struct Database {
-    name: String,
+    inner: BenchDatabase,
     /// Its owner's address.
     pub(crate) url: String,
     pub(crate) owner: PgConnectOptions,
@@ -42,30 +36,11 @@ pub(crate) struct Database {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let data = std::env::temp_dir().join(format!("permanence-queue-bench-{}", std::process::id()));
-        let options = Options { data: data.clone(), port: None, durability: Durability::Durable };
-        let postgres = Postgres::start(options).await.unwrap();
-        let server = Self { postgres, data };
-        // What any server of this size is given; durability stays as it is.
-        for setting in [
-            "shared_buffers = '1GB'",
-            "max_wal_size = '4GB'",
-            "checkpoint_timeout = '15min'",
-            "shared_preload_libraries = 'pg_stat_statements'",
-        ] {
-            server.execute("postgres", &format!("ALTER SYSTEM SET {setting}")).await;
-        }
-        server.postgres.restart().await.unwrap();
-        server
+        Self(BenchServer::start("queue").await.unwrap())
     }
 
     pub(crate) async fn version(&self) -> String {
-        let mut conn =
-            sqlx::PgConnection::connect_with(&self.postgres.owner_options("postgres")).await.unwrap();
-        sqlx::query_scalar("SELECT 'PostgreSQL ' || current_setting('server_version')")
-            .fetch_one(&mut conn)
-            .await
-            .unwrap()
+        self.0.version().await.unwrap()
     }
 
     /// A database with the queue's tables, and a pool in the queue's role.
@@ -81,29 +56,20 @@ impl Server {
 
     /// A database with nothing in it, and its owner's pool.
     pub(crate) async fn empty(&self) -> Database {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("bench_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        self.postgres.ensure_database(&name).await.unwrap();
-        let owner = self.postgres.owner_options(&name);
+        let inner = self.0.database().await.unwrap();
+        let (url, owner) = (inner.owner_url.clone(), inner.owner.clone());
         let pool = PgPoolOptions::new().max_connections(20).connect_lazy_with(owner.clone());
-        Database { url: self.postgres.owner_url(&name), name, owner, pool }
+        Database { inner, url, owner, pool }
     }
 
     /// Drops a database, so that autovacuum does not clean it while the next one is measured.
     pub(crate) async fn discard(&self, db: Database) {
         db.pool.close().await;
-        self.execute("postgres", &format!("DROP DATABASE {} WITH (FORCE)", db.name)).await;
-    }
-
-    async fn execute(&self, database: &str, sql: &str) {
-        let mut conn =
-            sqlx::PgConnection::connect_with(&self.postgres.owner_options(database)).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.unwrap();
+        self.0.discard(db.inner).await.unwrap();
     }
 
     pub(crate) async fn stop(self) {
-        self.postgres.stop().await.unwrap();
-        permanence_embedded::postgres::remove(self.data).await.unwrap();
+        self.0.stop().await.unwrap();
     }
 }
 
@@ -118,11 +84,9 @@ impl Database {
         self.settle().await;
     }
 
-    /// Leaves the tables as autovacuum would, and nothing to be written later for what was done before.
+    /// Leaves the tables as autovacuum would.
     pub(crate) async fn settle(&self) {
-        let mut owner = sqlx::PgConnection::connect_with(&self.owner).await.unwrap();
-        sqlx::raw_sql("VACUUM (ANALYZE)").execute(&mut owner).await.unwrap();
-        sqlx::raw_sql("CHECKPOINT").execute(&mut owner).await.unwrap();
+        self.inner.settle().await.unwrap();
     }
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {

@@ -69,6 +69,24 @@ async fn stats_tell_the_depth_the_age_and_the_workers() {
     worker.stop().await;
 }
 
+/// Where nobody works nothing becomes available, and that must not look like rest.
+#[tokio::test]
+async fn what_is_due_and_was_never_made_available_has_an_age() {
+    let db = database().await;
+    let clock = SimulatedClock::at(SystemClock.now());
+    let mut conn = db.pool.acquire().await.unwrap();
+    let job = NewJob::of(&Count { n: 1 }).unwrap().run_at(clock.now() + Duration::from_mins(10));
+    enqueue(&mut conn, &clock, job).await.unwrap();
+    let mut age = async || {
+        let all = stats(&mut conn, &clock).await.unwrap();
+        let default = all.into_iter().find(|q| q.queue == "default").unwrap();
+        (default.scheduled, default.oldest_seconds.map(f64::round))
+    };
+    assert_eq!(age().await, (1, None), "it is not due");
+    clock.advance(Duration::from_mins(12));
+    assert_eq!(age().await, (1, Some(120.0)));
+}
+
 async fn dead(db: &TestDb, count: i64) -> Vec<permanence_queue::JobId> {
     let mut ids = Vec::new();
     for n in 0..count {

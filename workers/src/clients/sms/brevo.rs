@@ -58,7 +58,7 @@ impl BrevoSms {
 
     pub(super) async fn send(&self, message: &TextMessage<'_>) -> Result<Receipt, SendError> {
         let text = Text {
-            sender: &self.sender,
+            sender: message.sender.unwrap_or(&self.sender),
             // With the country's code and without the plus.
             recipient: message.to.trim_start_matches('+'),
             content: message.body,

@@ -1,4 +1,5 @@
-//! Text messages over HTTP: one message, one provider, one request.
+//! Text messages over HTTP: one message, one provider, one request; a second only where the first was certainly refused
+//! for its sender.
 //! Choosing among providers is the route's work, repeating the job's.
 
 mod brevo;
@@ -23,6 +24,9 @@ pub use twilio::{Twilio, TwilioSender, TwilioSettings};
 pub struct TextMessage<'a> {
     /// The number, in E.164 (`+33612345678`).
     pub to: &'a str,
+    /// Whom the patient sees it come from; whom the platform is configured with where there is none, and where the
+    /// provider does not allow this one.
+    pub sender: Option<&'a str>,
     /// The words; [`gsm7`](permanence_domain::notifications::content::gsm7) measures them.
     pub body: &'a str,
     /// What makes this message one and the same however often it is handed over.
@@ -60,16 +64,37 @@ impl SmsProvider {
         }
     }
 
-    /// Hands a message over, once.
+    /// Hands a message over, once. A practice's sender that the provider does not allow keeps nobody from being told.
     pub async fn send(&self, message: &TextMessage<'_>) -> Result<Receipt, SendError> {
         if !is_e164(message.to) {
             return Err(SendError::permanent("invalid_number"));
         }
+        match self.hand_over(message).await {
+            Err(refusal) if message.sender.is_some() && refuses_sender(&refusal) => {
+                metrics::counter!("permanence_sms_senders_refused_total", "provider" => self.name())
+                    .increment(1);
+                self.hand_over(&TextMessage { sender: None, ..*message }).await
+            }
+            sent => sent,
+        }
+    }
+
+    async fn hand_over(&self, message: &TextMessage<'_>) -> Result<Receipt, SendError> {
         match self {
             Self::Ovh(ovh) => ovh.send(message).await,
             Self::Twilio(twilio) => twilio.send(message).await,
             Self::Brevo(brevo) => brevo.send(message).await,
         }
+    }
+}
+
+/// Whether a provider certainly did not take a message because of whom it was to come from.
+fn refuses_sender(refusal: &SendError) -> bool {
+    match refusal {
+        SendError::Temporary { code, .. } | SendError::Permanent { code } => {
+            code == "ovh_sender_refused" || code == "brevo_sender_refused" || twilio::refuses_sender(code)
+        }
+        SendError::Uncertain { .. } => false,
     }
 }
 

@@ -125,9 +125,10 @@ impl Twilio {
 
     pub(super) async fn send(&self, message: &TextMessage<'_>) -> Result<Receipt, SendError> {
         let TwilioSettings { account_sid, auth_token, sender, .. } = &self.settings;
-        let sender = match sender {
-            TwilioSender::From(number) => ("From", number.as_str()),
-            TwilioSender::MessagingService(sid) => ("MessagingServiceSid", sid.as_str()),
+        let sender = match (message.sender, sender) {
+            (Some(name), _) => ("From", name),
+            (None, TwilioSender::From(number)) => ("From", number.as_str()),
+            (None, TwilioSender::MessagingService(sid)) => ("MessagingServiceSid", sid.as_str()),
         };
         let validity = message.valid_for.as_secs().clamp(1, 36_000).to_string();
         let mut form =
@@ -170,6 +171,20 @@ fn among(page: &Page, sought: &Sought<'_>, may_differ: bool) -> Lookup {
         None if !is_whole || may_differ && any => Lookup::NEVER,
         None => Lookup::NotFound,
     }
+}
+
+/// Whether a code is about `From`: not allowed in that country, not a sender, not ours, not able to send.
+pub(super) fn refuses_sender(code: &str) -> bool {
+    matches!(
+        code,
+        "twilio_21212"
+            | "twilio_21603"
+            | "twilio_21606"
+            | "twilio_21612"
+            | "twilio_21659"
+            | "twilio_21660"
+            | "twilio_21661"
+    )
 }
 
 /// The provider splits its codes further over time, so the status decides, and few codes correct it.

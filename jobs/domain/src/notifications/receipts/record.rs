@@ -7,7 +7,7 @@ use crate::{
     db::{SystemTx, TenantTx},
     error::Result,
     ids::{MessageId, PatientId, TenantId},
-    notifications::{Channel, Unreachable, note_unreachable, send::fall_back},
+    notifications::{Channel, Purpose, Unreachable, note_unreachable, send::fall_back},
 };
 
 /// What was done with a report.
@@ -40,6 +40,7 @@ struct Reported {
     tenant: TenantId,
     message: MessageId,
     patient: PatientId,
+    purpose: Purpose,
     channel: Channel,
     /// The address that it went to, unless the patient has changed since.
     address: Option<String>,
@@ -49,7 +50,7 @@ async fn find(tx: &mut SystemTx, report: &DeliveryReport) -> Result<Option<Repor
     Ok(sqlx::query_as!(
         Reported,
         r#"SELECT m.tenant_id AS "tenant: TenantId", m.id AS "message: MessageId", m.patient_id AS "patient: PatientId",
-                  m.channel AS "channel: Channel",
+                  m.purpose AS "purpose: Purpose", m.channel AS "channel: Channel",
                   CASE WHEN p.updated_at <= e.at THEN CASE m.channel WHEN 'sms' THEN p.phone ELSE p.email END END
                   AS address
            FROM message_events e
@@ -105,7 +106,19 @@ pub async fn record(mut tx: SystemTx, report: &DeliveryReport) -> Result<Recorde
         fall_back(&mut tx, message.message).await?;
     }
     tx.commit().await?;
+    count(event, &message);
     Ok(Recorded::Noted)
+}
+
+/// Counts what arrived and what did not.
+fn count(event: &str, message: &Reported) {
+    let name = match event {
+        "delivered" => "permanence_messages_delivered_total",
+        "undelivered" => "permanence_messages_undelivered_total",
+        _ => return,
+    };
+    let labels = [("purpose", message.purpose.name()), ("channel", message.channel.name())];
+    metrics::counter!(name, &labels).increment(1);
 }
 
 /// What a report says of the address, if it says anything for good.

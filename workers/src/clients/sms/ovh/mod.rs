@@ -105,7 +105,10 @@ struct Report {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Refusal {
+    #[serde(default)]
     error_code: String,
+    #[serde(default)]
+    message: String,
 }
 
 impl Ovh {
@@ -141,7 +144,7 @@ impl Ovh {
     }
 
     fn job<'a>(&'a self, message: &TextMessage<'a>) -> Job<'a> {
-        let sender = self.settings.sender.as_deref();
+        let sender = message.sender.or(self.settings.sender.as_deref());
         Job {
             message: message.body,
             receivers: [message.to],
@@ -194,6 +197,14 @@ impl Ovh {
                 // Our idea of their clock is stale; the next attempt asks again.
                 *self.ahead.lock().await = None;
                 "query_time_out"
+            }
+            // No code of its own; only the text tells a sender that is not declared, which an operator mends.
+            _ if answer.status.is_client_error()
+                && refusal
+                    .as_ref()
+                    .is_some_and(|refusal| refusal.message.to_lowercase().contains("sender")) =>
+            {
+                "sender_refused"
             }
             _ => return http::by_status(answer, format!("ovh_http_{}", answer.status.as_u16())),
         };
