@@ -31,6 +31,11 @@ impl RequestId {
 /// A request that takes longer is given up, and its transaction with it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same of one that brings a file, which may come over a slow line.
+const PATIENCE_WITH_FILES: Duration = Duration::from_mins(5);
+/// The routes that take a file.
+const TAKE_FILES: [&str; 1] = ["/api/v1/inventory/imports"];
+
 fn too_slow() -> ApiError {
     let detail =
         "the request took too long, and it is not known whether it was kept: repeat it with the same \
@@ -66,7 +71,8 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let method = label(request.method());
     let span = tracing::info_span!("request", request_id = %id, method, route);
     let started = Instant::now();
-    let answered = tokio::time::timeout(PATIENCE, next.run(request).instrument(span.clone())).await;
+    let patience = if TAKE_FILES.contains(&route.as_str()) { PATIENCE_WITH_FILES } else { PATIENCE };
+    let answered = tokio::time::timeout(patience, next.run(request).instrument(span.clone())).await;
     let response = answered.unwrap_or_else(|_| too_slow().into_response());
     let elapsed = started.elapsed();
     let status = response.status().as_u16();

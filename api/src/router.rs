@@ -21,7 +21,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, auth, availability, docs,
     error::{ApiError, unknown_method, unknown_route},
-    health, jobs, messages, observe, pages, patients, practitioners, queues, rooms, settings,
+    health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners, queues, rooms,
+    settings,
     state::App,
     templates, users, webhooks,
 };
@@ -38,6 +39,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         // Anybody who has signed in.
         .routes(routes!(auth::logout))
         .routes(routes!(auth::me))
+        .merge(inbox())
         // Whoever runs the practice.
         .routes(routes!(users::invite_user, users::list_users))
         .routes(routes!(users::get_user, users::remove_user))
@@ -74,6 +76,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::list_patient_messages))
         .routes(routes!(messages::resolve_message))
+        // Whoever looks after the stock.
+        .merge(stock())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))
@@ -92,6 +96,27 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+}
+
+/// What the caller is told.
+fn inbox() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(notifications::list_notifications))
+        .routes(routes!(notifications::read_all_notifications))
+        .routes(routes!(notifications::read_notification))
+        .routes(routes!(notifications::delete_notification))
+}
+
+/// What the practice keeps in stock.
+fn stock() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(inventory::get_inventory))
+        .routes(routes!(inventory::add_item, inventory::list_items))
+        .routes(routes!(inventory::get_item, inventory::update_item, inventory::delete_item))
+        .routes(routes!(inventory::add_movement, inventory::list_movements))
+        .routes(routes!(inventory::imports::request_import))
+        .routes(routes!(inventory::imports::get_import))
+        .routes(routes!(inventory::get_subscription, inventory::update_subscription))
 }
 
 /// The whole service.

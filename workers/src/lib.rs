@@ -1,12 +1,16 @@
 //! Performs the jobs that the domain describes: one pool a process, or all in one. It answers no HTTP request.
 
+pub mod billing;
 pub mod clients;
 pub mod config;
 mod identity;
+mod inventory;
 pub mod notifications;
+pub mod paper;
 pub mod perform;
 mod platform;
 pub mod process;
 pub mod registry;
 pub mod schedule;
 pub mod services;
+mod xml;

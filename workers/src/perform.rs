@@ -12,7 +12,10 @@ use permanence_queue::{Claimed, Failure, Job};
 
 pub use permanence_queue::Outcome;
 
-use crate::services::Services;
+use crate::{
+    clients::{Receipt, SendError},
+    services::Services,
+};
 
 /// One run of a job: what a `perform` may know of it besides its arguments.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +66,42 @@ where
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
             written => return written,
+        }
+    }
+}
+
+/// How the sending of a mail that leaves once ended: what is noted of it, and what becomes of its job.
+pub(crate) struct MailEnd {
+    /// `sent`, `pending` (certainly not taken, to be tried again), `failed` or `uncertain`.
+    pub(crate) status: &'static str,
+    /// Why it was not sent.
+    pub(crate) code: Option<String>,
+    /// What was certainly not taken is tried again, what perhaps was is not.
+    pub(crate) outcome: Outcome,
+}
+
+impl MailEnd {
+    pub(crate) fn of(sent: std::result::Result<Receipt, SendError>, run: Run) -> Self {
+        let refused = |code: &str| Failure::new(code.to_owned(), "the mail server did not take the mail");
+        let (status, outcome) = match &sent {
+            Ok(_) => ("sent", Outcome::Done(None)),
+            Err(SendError::Temporary { code, .. }) if !run.last_attempt => {
+                ("pending", Outcome::Retry(refused(code)))
+            }
+            Err(SendError::Temporary { code, .. } | SendError::Permanent { code }) => {
+                ("failed", Outcome::Discard(refused(code)))
+            }
+            Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
+        };
+        Self { status, code: sent.err().map(|error| error.code().to_owned()), outcome }
+    }
+
+    /// An earlier attempt noted its intent and never its end: it is not sent again.
+    pub(crate) fn in_doubt(advice: &'static str) -> Self {
+        Self {
+            status: "uncertain",
+            code: Some("worker_lost".to_owned()),
+            outcome: Outcome::Discard(Failure::new("uncertain", advice)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     identity::jobs::{SendAccountMail, SendInvitation},
+    inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
         receipts::jobs::AskDeliveries,
@@ -42,6 +43,9 @@ impl Registry {
             .with::<AskDeliveries>()
             .with::<SendInvitation>()
             .with::<SendAccountMail>()
+            .with::<WatchStock>()
+            .with::<SendDigest>()
+            .with::<ImportItems>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
     }

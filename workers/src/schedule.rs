@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use permanence_domain::{
     db::{Actor, Db},
     error::Result,
+    inventory::jobs::WatchStock,
     notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
 };
@@ -28,6 +29,7 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
+        civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
     ])
 }

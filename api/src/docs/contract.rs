@@ -11,13 +11,14 @@ use utoipa::openapi::{
 };
 
 /// Fields of requests that may be left out because the server has a default; they are never absent from answers.
-const DEFAULTED: [(&str, &[&str]); 6] = [
+const DEFAULTED: [(&str, &[&str]); 7] = [
     ("NewPatient", &["language"]),
     ("Consents", &["reminder_sms", "reminder_email"]),
     ("NewAppointment", &["outside_availability"]),
     ("NewTemplate", &["transliterate"]),
     ("PreviewRequest", &["transliterate"]),
     ("Rule", &["every_weeks"]),
+    ("NewItem", &["threshold", "margin"]),
 ];
 
 /// Routes whose key has nothing to do, so that no answer is kept.
@@ -88,9 +89,14 @@ fn problem(description: &str) -> RefOr<Response> {
     )
 }
 
-/// Whatever has a body may have a wrong one, and whatever changes a resource needs its version.
+/// Whatever has a body may have a wrong one, and whatever changes a resource needs its version. A PUT that only sets a mark
+/// has neither.
 fn add_errors(method: &HttpMethod, operation: &mut Operation) {
+    let mark = *method == HttpMethod::Put && operation.request_body.is_none();
     let responses = &mut operation.responses.responses;
+    if mark {
+        return;
+    }
     if matches!(method, HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch) {
         responses.insert("413".to_owned(), problem("The body is too large."));
         responses.insert("415".to_owned(), problem("The body is not sent as JSON."));

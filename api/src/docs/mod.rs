@@ -40,6 +40,8 @@ pub(crate) use contract::complete;
         (name = "availability", description = "When practitioners see patients"),
         (name = "appointments", description = "The agenda"),
         (name = "messages", description = "What patients are told"),
+        (name = "inventory", description = "What the practice keeps in stock"),
+        (name = "notifications", description = "What members are told within the application"),
         (name = "jobs", description = "What happens in the background"),
         (name = "queues", description = "For operators of the platform"),
         (name = "operations", description = "For operators"),

@@ -47,6 +47,8 @@ permissions!(
     AppointmentsRead,
     AppointmentsWrite,
     AvailabilityWrite,
+    InventoryRead,
+    InventoryWrite,
     UsersRead,
     UsersWrite,
 );

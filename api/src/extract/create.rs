@@ -54,27 +54,40 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>> {
     })
 }
 
+/// The key of a request that must have one.
+pub(super) fn insist_on_key(headers: &HeaderMap) -> Result<String> {
+    key(headers)?.ok_or_else(|| {
+        let detail =
+            "an Idempotency-Key header is expected, such as a new UUID for each new action".to_owned();
+        ApiError::Http(StatusCode::BAD_REQUEST, "idempotency_key_missing", detail)
+    })
+}
+
+/// A keyed request whose answer is kept for a day.
+pub(super) fn keyed(principal: Principal, key: String, fingerprint: Vec<u8>) -> Keyed {
+    Keyed { principal, key, fingerprint, kept_for: idempotency::KEPT_FOR }
+}
+
 impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Create<P, T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
-        let key = key(&parts.headers)?.ok_or_else(|| {
-            let detail =
-                "an Idempotency-Key header is expected, such as a new UUID for each new action".to_owned();
-            ApiError::Http(StatusCode::BAD_REQUEST, "idempotency_key_missing", detail)
-        })?;
+        let key = insist_on_key(&parts.headers)?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         // The body is read before a connection is taken: a slow client holds up nobody.
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
         let body = input::parse(&bytes)?;
-        let keyed = Keyed {
-            principal: Principal { tenant: caller.claims.tenant.0, user: caller.claims.sub.0 },
-            key,
-            fingerprint: idempotency::fingerprint(&app.fingerprint_key, method.as_str(), &path, &bytes)?,
-            kept_for: idempotency::KEPT_FOR,
-        };
+        let fingerprint = idempotency::fingerprint(&app.fingerprint_key, method.as_str(), &path, &bytes)?;
+        let principal = Principal { tenant: caller.claims.tenant.0, user: caller.claims.sub.0 };
+        Self::begin(app, &caller, keyed(principal, key, fingerprint), body).await
+    }
+}
+
+impl<P: Permission, T> Create<P, T> {
+    /// Opens the transaction and claims the key; a request that was answered before ends here.
+    pub(super) async fn begin(app: &App, caller: &Caller, keyed: Keyed, body: T) -> Result<Self> {
         let (mut tx, role) = caller.open(app, Some(P::SCOPE)).await?;
         let now = tx.now();
         if let Some(answer) = idempotency::claim(tx.conn(), now, &app.sealer, &keyed).await? {
@@ -89,6 +102,13 @@ impl<P, T> Create<P, T> {
     pub(crate) async fn created(self, location: String, body: &impl Serialize) -> Result<Response> {
         let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
         self.finish(StoredAnswer { status: StatusCode::CREATED.as_u16(), location: Some(location), body })
+            .await
+    }
+
+    /// Keeps what was asked for and answers `202` with the address at which it is told how it goes.
+    pub(crate) async fn accepted(self, location: String, body: &impl Serialize) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        self.finish(StoredAnswer { status: StatusCode::ACCEPTED.as_u16(), location: Some(location), body })
             .await
     }
 

@@ -7,17 +7,19 @@ mod change;
 mod create;
 mod input;
 mod public;
+mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, Caller, JobsRead, JobsWrite, PatientsRead,
-    PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, UsersRead,
-    UsersWrite,
+    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, Caller, InventoryRead, InventoryWrite, JobsRead,
+    JobsWrite, PatientsRead, PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite,
+    Read, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
 pub(crate) use input::{Empty, Idempotent, JobNumber, Path, Query, QueueName, TemplatePath};
 pub(crate) use public::Public;
+pub(crate) use upload::{Csv, Upload};
 
 /// Largest body of a request, bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;

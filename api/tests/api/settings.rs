@@ -23,7 +23,8 @@ async fn a_new_practice_has_the_defaults() {
             "sms_sender": null, "email_sender_name": null, "reply_to": null, "slot_minutes": 30, "buffer_minutes": 0,
             "minimum_notice_minutes": 0, "maximum_notice_days": 365, "patient_links": true,
             "cancellation_notice_minutes": 120, "disclose_specialty": false,
-            "disclose_reason": false, "vat_rates": [0, 550, 1000, 2000], "version": 1,
+            "disclose_reason": false, "vat_rates": [0, 550, 1000, 2000], "expiry_notice_days": 30,
+            "allow_negative_stock": false, "version": 1,
             "updated_at": "2027-01-04T08:00:00Z",
         })
     );

@@ -34,7 +34,7 @@ pub(crate) struct TestApi {
     pub(crate) http: reqwest::Client,
     pub(crate) base: String,
     storage: ObjectStore,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// One practice with a signed-in member of each role.
@@ -115,7 +115,7 @@ impl TestApi {
         // Plain HTTP here, but the client wants a TLS provider to be named; a second test finds it named.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut api = Self { database, clock, db, http, base: String::new(), storage, _folder: folder };
+        let mut api = Self { database, clock, db, http, base: String::new(), storage, folder };
         let mut variables: Vec<(String, String)> =
             api.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let listener = tokio::net::TcpListener::bind(LOCAL).await.expect("a port");
@@ -150,6 +150,15 @@ impl TestApi {
             ("JWT_REFRESH_KEY", "r".repeat(32)),
             ("ENCRYPTION_KEY", "0f".repeat(32)),
         ]
+    }
+
+    /// How many files lie in the object store.
+    pub(crate) fn objects(&self) -> usize {
+        fn files(folder: &std::path::Path) -> usize {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+        }
+        files(&self.folder.path().join("permanence").join("imports"))
     }
 
     pub(crate) async fn practice(&self, name: &str, zone: Tz) -> Practice<'_> {
@@ -239,13 +248,17 @@ impl TestApi {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let response = request.send().await.expect("an answer");
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.expect("a body");
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer { status, headers, body }
+        answer(request).await
     }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status(), response.headers().clone());
+    let bytes = response.bytes().await.expect("a body");
+    let body = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    Answer { status, headers, body }
 }
 
 impl Client<'_> {
@@ -269,6 +282,13 @@ impl Client<'_> {
 
     pub(crate) async fn put(&self, path: &str, version: i64, body: Value) -> Answer {
         self.send(Method::PUT, path, &[("if-match", &format!("\"{version}\""))], Some(body)).await
+    }
+
+    /// POST of a file.
+    pub(crate) async fn upload(&self, path: &str, key: &str, content_type: &str, file: Vec<u8>) -> Answer {
+        let request = self.api.http.post(format!("{}{path}", self.api.base)).timeout(Duration::from_mins(1));
+        let request = request.bearer_auth(&self.token).header("idempotency-key", key);
+        answer(request.header("content-type", content_type).body(file)).await
     }
 
     pub(crate) async fn send(

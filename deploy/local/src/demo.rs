@@ -19,7 +19,7 @@ use permanence_domain::{
     tenants::{self, OpeningHours, QuietHours, Settings, SmsSender},
 };
 
-use crate::Failure;
+use crate::{Failure, demo_stock};
 
 /// Who may sign in, everywhere with [`PASSWORD`].
 pub(crate) const LOGIN: &str = "assistante@cabinet-lilas.example";
@@ -133,6 +133,7 @@ pub(crate) async fn ensure(db: &Db) -> Result<(), Failure> {
         if patients::list(&mut tx, &PatientQuery::default()).await?.total == 0 {
             fill(&mut tx, practice).await?;
         }
+        demo_stock::ensure(&mut tx).await?;
         tx.commit().await?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 mod banner;
 mod commands;
 mod demo;
+mod demo_stock;
 mod outbox;
 mod parts;
 mod platform;

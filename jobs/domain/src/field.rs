@@ -294,6 +294,24 @@ impl<const DEFAULT: u32, const MIN: u32, const MAX: u32> Deserr<Invalid> for Who
     }
 }
 
+/// Yes or no, written in a query string; no where it is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flag(bool);
+
+impl Flag {
+    /// Reads `true` or `false`.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map(Self).map_err(|_| Problem::new("", "not_a_flag", "true or false").read(text))
+    }
+
+    /// Whether it is yes.
+    pub fn get(self) -> bool {
+        self.0
+    }
+}
+
+read_from_text!(Flag);
+
 /// A zone of the IANA database, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]

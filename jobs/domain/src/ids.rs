@@ -78,6 +78,22 @@ ids! {
     AvailabilityEntryId,
     /// A message to a patient.
     MessageId,
+    /// A thing that is kept in stock.
+    ItemId,
+    /// A lot of it.
+    LotId,
+    /// What came or went of it.
+    MovementId,
+    /// An alert about the stock.
+    StockAlertId,
+    /// What one look at the stock found.
+    WatchId,
+    /// A mail that tells of alerts.
+    DigestId,
+    /// An import of a supplier's file.
+    ImportId,
+    /// What a member is told within the application.
+    NotificationId,
 }
 
 impl UserId {

@@ -13,6 +13,7 @@ pub mod hours;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod inventory;
 pub mod migrate;
 pub mod notifications;
 pub mod operations;

@@ -1,5 +1,7 @@
 //! The object store: any S3. Never trusts a key that a person wrote.
 
+mod stream;
+
 use std::{fmt, time::Duration};
 
 use aws_credential_types::Credentials;

@@ -1,5 +1,4 @@
 //! The mails of identity.
 
-mod mail;
 mod send_account_mail;
 mod send_invitation;

@@ -13,10 +13,9 @@ use permanence_domain::{
     notifications::content::{PasswordChanged, PasswordReset, password_changed_email, password_reset_email},
 };
 
-use super::mail::Ended;
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
-    perform::{Outcome, Perform, Run, insist},
+    perform::{MailEnd, Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
 
@@ -28,10 +27,10 @@ impl Perform for SendAccountMail {
         tx.commit().await?;
         let ended = match start {
             AccountMailStart::Settled => return Ok(Outcome::Done(None)),
-            AccountMailStart::Uncertain => Ended::in_doubt("an earlier attempt may have sent it"),
+            AccountMailStart::Uncertain => MailEnd::in_doubt("an earlier attempt may have sent it"),
             AccountMailStart::Send(draft) => {
                 let sent = send(self.mail_id, *draft, messaging, services.db.clock().now()).await;
-                Ended::of(sent, run)
+                MailEnd::of(sent, run)
             }
         };
         if let Some(code) = &ended.code {
@@ -42,7 +41,7 @@ impl Perform for SendAccountMail {
     }
 }
 
-async fn end_once(id: AccountMailId, ended: &Ended, services: &Services) -> Result<()> {
+async fn end_once(id: AccountMailId, ended: &MailEnd, services: &Services) -> Result<()> {
     let mut tx = services.db.system(Actor::JOB).await?;
     end_account_mail(&mut tx, id, ended.status, ended.code.as_deref()).await?;
     tx.commit().await

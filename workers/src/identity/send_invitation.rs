@@ -8,10 +8,9 @@ use permanence_domain::{
     notifications::content::{InvitationContext, invitation_email},
 };
 
-use super::mail::Ended;
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
-    perform::{Outcome, Perform, Run, insist},
+    perform::{MailEnd, Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
 
@@ -25,10 +24,10 @@ impl Perform for SendInvitation {
         let ended = match start {
             InvitationStart::Settled => return Ok(Outcome::Done(None)),
             InvitationStart::Uncertain => {
-                Ended::in_doubt("an earlier attempt may have sent it: invite again")
+                MailEnd::in_doubt("an earlier attempt may have sent it: invite again")
             }
             InvitationStart::Send(draft) => {
-                Ended::of(send(id, &draft, messaging, services.db.clock().now()).await, run)
+                MailEnd::of(send(id, &draft, messaging, services.db.clock().now()).await, run)
             }
         };
         if let Some(code) = &ended.code {
@@ -39,7 +38,7 @@ impl Perform for SendInvitation {
     }
 }
 
-async fn end_once(id: InvitationId, ended: &Ended, run: Run, services: &Services) -> Result<()> {
+async fn end_once(id: InvitationId, ended: &MailEnd, run: Run, services: &Services) -> Result<()> {
     let mut tx = run.begin(services).await?;
     end_invitation(&mut tx, id, ended.status, ended.code.as_deref()).await?;
     tx.commit().await

@@ -4,11 +4,13 @@
 
 mod account_mails;
 mod deliveries;
+mod imports;
 mod invitations;
 mod killed;
 mod metrics;
 mod reasons;
 mod reminders;
 mod schedule;
+mod stock;
 mod support;
 mod year;

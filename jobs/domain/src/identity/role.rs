@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// See the stock.
+    InventoryRead = "inventory:read",
+    /// Describe items, note what comes and goes, import.
+    InventoryWrite = "inventory:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
@@ -83,11 +87,12 @@ pub enum Role {
 
 impl Role {
     /// What the role may do.
+    #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, JobsRead,
-            JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite,
-            RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, InventoryRead,
+            InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
+            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -99,6 +104,8 @@ impl Role {
                 AppointmentsWrite,
                 AppointmentsOverride,
                 AvailabilityWrite,
+                InventoryRead,
+                InventoryWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
@@ -114,9 +121,19 @@ impl Role {
                 AvailabilityWrite,
                 RecordsRead,
                 RecordsWrite,
+                InventoryRead,
+                InventoryWrite,
                 UsersRead,
             ],
-            Self::Nurse => &[PatientsRead, PatientsWrite, PracticeRead, AppointmentsRead, RecordsRead],
+            Self::Nurse => &[
+                PatientsRead,
+                PatientsWrite,
+                PracticeRead,
+                AppointmentsRead,
+                RecordsRead,
+                InventoryRead,
+                InventoryWrite,
+            ],
             Self::Assistant => &[
                 PatientsRead,
                 PatientsWrite,
@@ -124,6 +141,8 @@ impl Role {
                 AppointmentsRead,
                 AppointmentsWrite,
                 RecordsRead,
+                InventoryRead,
+                InventoryWrite,
                 UsersRead,
             ],
             Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite],

@@ -1,7 +1,9 @@
-//! What patients are told, and the ledger of it. Plans and records; the worker sends.
+//! What patients are told, and the ledger of it; what members are told within the application. Plans and records; the
+//! worker sends.
 
 pub mod content;
 mod due;
+mod inbox;
 pub mod jobs;
 mod ledger;
 mod link;
@@ -18,6 +20,10 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use inbox::{
+    Inbox, NewNotification, Notification, NotificationKind, delete_notification, inbox, notify,
+    read_all_notifications, read_notification,
+};
 pub use ledger::{
     MessageEvent, MessageLog, MessageQuery, MessageStatus, MessageSummary, list_messages,
     messages_of_appointment, messages_of_patient,

@@ -19,6 +19,7 @@ use crate::{
 /// What a practice decides for itself. What is left out has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, Serialize, Deserialize, ToSchema)]
 #[deserr(error = Invalid, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the practice, and stands alone")]
 pub struct Settings {
     /// Where its clocks hang: an IANA zone. Appointments that are agreed keep theirs.
     pub time_zone: Zone,
@@ -92,6 +93,15 @@ pub struct Settings {
     #[deserr(default)]
     #[serde(default)]
     pub vat_rates: VatRates,
+    /// How many days before a lot expires that is told.
+    #[deserr(default)]
+    #[serde(default)]
+    #[schema(value_type = u32, minimum = 0, maximum = 730, example = 30)]
+    pub expiry_notice_days: Whole<30, 0, 730>,
+    /// Whether more may be used than the stock is said to hold.
+    #[deserr(default)]
+    #[serde(default)]
+    pub allow_negative_stock: bool,
 }
 
 fn yes() -> bool {
@@ -119,6 +129,8 @@ impl Settings {
             disclose_specialty: false,
             disclose_reason: false,
             vat_rates: VatRates::default(),
+            expiry_notice_days: Whole::default(),
+            allow_negative_stock: false,
         }
     }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use permanence_domain::{
     clock::SimulatedClock,
     db::{Actor, Db, TenantTx},
-    field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone},
+    field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone, Whole},
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
     ids::{PatientId, PractitionerId, TenantId, UserId},
+    inventory::{self, MovementKind, NewItem, NewMovement, UnitName},
     migrate::MIGRATOR,
     notifications::{
         Channel, Purpose, Unreachable, note_unreachable,
@@ -49,6 +50,7 @@ pub(crate) async fn two() -> Two {
         tx.commit().await.unwrap();
         fill(&db, tenant, name).await;
         choose_words(&db, tenant).await;
+        stock(&db, tenant).await;
         tenants.push(tenant);
     }
     Two { database, db, own: tenants[0], other: tenants[1] }
@@ -156,5 +158,49 @@ async fn choose_words(db: &Db, tenant: TenantId) {
     let key = TemplateKey { purpose: Purpose::Reminder, channel: Channel::Sms, language: Language::Fr };
     let words = NewTemplate { subject: None, body: "RDV {{ date }}".to_owned(), transliterate: false };
     templates::put(&mut tx, key, 0, &words).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// An item of which a lot came in that expires soon, and a member who is told.
+async fn stock(db: &Db, tenant: TenantId) {
+    let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
+    let item = NewItem {
+        name: Label::parse("Lidocaïne").unwrap(),
+        reference: Some(Label::parse("LIDO").unwrap()),
+        unit: UnitName::parse("flacon").unwrap(),
+        supplier: None,
+        location: None,
+        price_cents: None,
+        threshold: Whole::try_from(5_000).unwrap(),
+        margin: Whole::default(),
+    };
+    let item = inventory::add_item(&mut tx, &item).await.unwrap().item.id;
+    let receipt = NewMovement {
+        kind: MovementKind::Receipt,
+        quantity: Some(Whole::try_from(1_000).unwrap()),
+        counted: None,
+        lot: Some(Label::parse("L1").unwrap()),
+        expires_on: Some(Day::parse("2027-01-20").unwrap()),
+        reason: None,
+        appointment_id: None,
+    };
+    inventory::move_stock(&mut tx, item, &receipt).await.unwrap();
+    inventory::watch(&mut tx).await.unwrap();
+    // The member has not accepted yet, so nobody is told by the rules.
+    for row in [
+        "INSERT INTO inventory_subscriptions (tenant_id, user_id, in_app, email, updated_at)
+         SELECT tenant_id, user_id, true, true, now() FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO inventory_digests (tenant_id, id, watch_id, user_id, created_at, updated_at)
+         SELECT tenant_id, user_id, user_id, user_id, now(), now() FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO inventory_imports (tenant_id, id, mode, dry_run, mapping, object, bytes, created_at)
+         SELECT tenant_id, user_id, 'count', false, '[]', 'imports/x/y', 0, now() FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO inventory_import_lines (tenant_id, import_id, run, line, item_id, lot_id, movement_id, reference, name)
+         SELECT tenant_id, user_id, 1, 1, user_id, user_id, user_id, 'r', 'n' FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO notifications (tenant_id, id, user_id, kind, title, body, resource, created_at)
+         SELECT tenant_id, user_id, user_id, 'stock_summary', 't', 'b', 'inventory_item', now()
+         FROM memberships WHERE tenant_id = $1",
+    ] {
+        sqlx::query(row).bind(tenant.0).execute(tx.conn()).await.unwrap();
+    }
     tx.commit().await.unwrap();
 }

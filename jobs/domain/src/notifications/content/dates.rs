@@ -1,7 +1,7 @@
 //! Moments as a reader at the practice says them.
 //! It never shows a time without the practice's zone having been applied.
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
 
 use super::Language;
@@ -101,12 +101,20 @@ pub fn told(at: DateTime<Utc>, zone: Tz, language: Language, channel: Channel) -
     Told { weekday, date, time }
 }
 
-fn day_fr(local: &DateTime<Tz>) -> String {
+/// A day with its year, without a time: « 1er mars 2027 », "1 March 2027".
+pub fn date(day: NaiveDate, language: Language) -> String {
+    match language {
+        Language::Fr => format!("{} {}", day_fr(&day), day.year()),
+        Language::En => format!("{} {}", day_en(&day), day.year()),
+    }
+}
+
+fn day_fr(local: &impl Datelike) -> String {
     let ordinal = if local.day() == 1 { "er" } else { "" };
     format!("{}{ordinal} {}", local.day(), month(local, MONTHS_FR))
 }
 
-fn day_en(local: &DateTime<Tz>) -> String {
+fn day_en(local: &impl Datelike) -> String {
     format!("{} {}", local.day(), month(local, MONTHS_EN))
 }
 
@@ -114,7 +122,7 @@ fn weekday(local: &DateTime<Tz>, names: [&'static str; 7]) -> &'static str {
     names[local.weekday().num_days_from_monday() as usize]
 }
 
-fn month(local: &DateTime<Tz>, names: [&'static str; 12]) -> &'static str {
+fn month(local: &impl Datelike, names: [&'static str; 12]) -> &'static str {
     names[local.month0() as usize]
 }
 

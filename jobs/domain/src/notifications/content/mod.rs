@@ -13,6 +13,7 @@ mod letter;
 mod password_reset;
 mod render;
 mod standard;
+mod stock;
 
 pub use crate::field::Language;
 pub use check::check;
@@ -23,6 +24,7 @@ pub use layout::unbroken;
 pub use password_reset::{PasswordChanged, PasswordReset, password_changed_email, password_reset_email};
 pub use render::{Content, render};
 pub use standard::{Words, standard};
+pub use stock::{StockDigest, StockFact, stock_digest_email, stock_notice, stock_summary};
 
 /// The words that a practice has chosen, with placeholders; the standard words have the same form.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,137 @@
+//! POST of a file by a signed-in caller: too large to be held in memory, it goes through a temporary file into the object
+//! store, and only then a transaction begins. Done once for each `Idempotency-Key`, like any POST.
+
+use std::marker::PhantomData;
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, StatusCode, header},
+};
+use futures::StreamExt;
+use permanence_domain::{
+    Error,
+    idempotency::{self, Principal},
+    storage::ObjectKey,
+};
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt;
+use uuid::Uuid;
+
+use super::{
+    Caller, Create, Permission,
+    create::{insist_on_key, keyed},
+};
+use crate::{
+    error::{ApiError, Result},
+    state::App,
+};
+
+/// A kind of file that a route takes.
+pub(crate) trait FileKind: Send + Sync + 'static {
+    /// The area of the object store in which it lies.
+    const AREA: &'static str;
+    /// Its media type; more than one may mean it.
+    const MEDIA_TYPES: &'static [&'static str];
+    /// The end of its name.
+    const SUFFIX: &'static str;
+    /// The error of another kind.
+    const WRONG_TYPE: &'static str;
+    /// Most bytes.
+    const MOST_BYTES: u64;
+}
+
+/// A supplier's list.
+#[derive(Debug)]
+pub(crate) struct Csv;
+
+impl FileKind for Csv {
+    const AREA: &'static str = "imports";
+    const MEDIA_TYPES: &'static [&'static str] =
+        &["text/csv", "application/csv", "text/tab-separated-values"];
+    const SUFFIX: &'static str = "csv";
+    const WRONG_TYPE: &'static str = "not_csv";
+    const MOST_BYTES: u64 = 128 * 1024 * 1024;
+}
+
+/// A file that lies in the object store.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) object: ObjectKey,
+    pub(crate) bytes: i64,
+}
+
+/// A keyed request with a file, and the transaction in which it is done and answered.
+#[derive(Debug)]
+pub(crate) struct Upload<P, K> {
+    pub(crate) create: Create<P, Stored>,
+    kind: PhantomData<K>,
+}
+
+impl<P: Permission, K: FileKind> FromRequest<App> for Upload<P, K> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        let key = insist_on_key(&parts.headers)?;
+        refuse_other_kinds::<K>(&parts.headers)?;
+        // Whoever may not is told before they send a hundred megabytes. The transaction ends here: none is held open
+        // while a body trickles in.
+        let (tx, _) = caller.open(app, Some(P::SCOPE)).await?;
+        tx.rollback().await?;
+        let (file, digest, bytes) = receive::<K>(body).await?;
+        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+        let fingerprint =
+            idempotency::fingerprint(&app.fingerprint_key, parts.method.as_str(), path, &digest)?;
+        let principal = Principal { tenant: caller.claims.tenant.0, user: caller.claims.sub.0 };
+        let object =
+            ObjectKey::of(K::AREA, caller.claims.tenant, &format!("{}.{}", Uuid::new_v4(), K::SUFFIX))?;
+        app.storage.put_file(&object, K::MEDIA_TYPES[0], file.path()).await?;
+        let stored = Stored { object: object.clone(), bytes };
+        match Create::begin(app, &caller, keyed(principal, key, fingerprint), stored).await {
+            Ok(create) => Ok(Self { create, kind: PhantomData }),
+            Err(error) => {
+                // Told again, or refused after all: nobody will ask for this object.
+                if let Err(error) = app.storage.remove(&object).await {
+                    tracing::warn!(%error, %object, "an object of no use stays");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn refuse_other_kinds<K: FileKind>(headers: &HeaderMap) -> Result<()> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = given.split(';').next().unwrap_or_default().trim();
+    if K::MEDIA_TYPES.iter().any(|media_type| given.eq_ignore_ascii_case(media_type)) {
+        return Ok(());
+    }
+    let detail = format!("Content-Type: {} is expected", K::MEDIA_TYPES.join(" or "));
+    Err(ApiError::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE, K::WRONG_TYPE, detail))
+}
+
+/// Writes the body to a file that vanishes with its handle; gives its digest and its size.
+async fn receive<K: FileKind>(body: Body) -> Result<(NamedTempFile, Vec<u8>, i64)> {
+    let file = NamedTempFile::with_prefix("permanence-").map_err(Error::internal)?;
+    let mut writer = tokio::fs::File::from_std(file.reopen().map_err(Error::internal)?);
+    let (mut digest, mut bytes) = (Sha256::new(), 0_u64);
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| {
+            let detail = "the body ended before it was whole".to_owned();
+            ApiError::Http(StatusCode::BAD_REQUEST, "body_cut_short", detail)
+        })?;
+        bytes += chunk.len() as u64;
+        if bytes > K::MOST_BYTES {
+            let detail = format!("a file of at most {} bytes is expected", K::MOST_BYTES);
+            return Err(ApiError::Http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
+        }
+        digest.update(&chunk);
+        writer.write_all(&chunk).await.map_err(Error::internal)?;
+    }
+    writer.flush().await.map_err(Error::internal)?;
+    Ok((file, digest.finalize().to_vec(), i64::try_from(bytes).map_err(Error::internal)?))
+}
