@@ -36,6 +36,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::accept_invitation))
+        .routes(routes!(auth::forgot_password))
+        .routes(routes!(auth::reset_password))
         // Anybody who has signed in.
         .routes(routes!(auth::logout))
         .routes(routes!(auth::me))

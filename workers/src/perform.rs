@@ -95,23 +95,39 @@ where
     }
 }
 
-/// What becomes of a mail that leaves once, in the word of its ledger, and of its job: what was certainly not taken is tried
-/// again, what perhaps was is not.
-pub(crate) fn fate_of_mail(
-    sent: &std::result::Result<Receipt, SendError>,
-    run: Run,
-    refusal: &str,
-) -> (&'static str, Outcome) {
-    let refused = |code: &str| Failure::new(code.to_owned(), refusal);
-    match sent {
-        Ok(_) => ("sent", Outcome::Done(None)),
-        Err(SendError::Temporary { code, .. }) if !run.last_attempt => {
-            ("pending", Outcome::Retry(refused(code)))
+/// How the sending of a mail that leaves once ended: what is noted of it, and what becomes of its job.
+pub(crate) struct MailEnd {
+    /// `sent`, `pending` (certainly not taken, to be tried again), `failed` or `uncertain`.
+    pub(crate) status: &'static str,
+    /// Why it was not sent.
+    pub(crate) code: Option<String>,
+    /// What was certainly not taken is tried again, what perhaps was is not.
+    pub(crate) outcome: Outcome,
+}
+
+impl MailEnd {
+    pub(crate) fn of(sent: std::result::Result<Receipt, SendError>, run: Run) -> Self {
+        let refused = |code: &str| Failure::new(code.to_owned(), "the mail server did not take the mail");
+        let (status, outcome) = match &sent {
+            Ok(_) => ("sent", Outcome::Done(None)),
+            Err(SendError::Temporary { code, .. }) if !run.last_attempt => {
+                ("pending", Outcome::Retry(refused(code)))
+            }
+            Err(SendError::Temporary { code, .. } | SendError::Permanent { code }) => {
+                ("failed", Outcome::Discard(refused(code)))
+            }
+            Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
+        };
+        Self { status, code: sent.err().map(|error| error.code().to_owned()), outcome }
+    }
+
+    /// An earlier attempt noted its intent and never its end: it is not sent again.
+    pub(crate) fn in_doubt(advice: &'static str) -> Self {
+        Self {
+            status: "uncertain",
+            code: Some("worker_lost".to_owned()),
+            outcome: Outcome::Discard(Failure::new("uncertain", advice)),
         }
-        Err(SendError::Temporary { code, .. } | SendError::Permanent { code }) => {
-            ("failed", Outcome::Discard(refused(code)))
-        }
-        Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
     }
 }
 

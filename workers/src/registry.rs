@@ -8,7 +8,7 @@ use permanence_domain::{
     },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
-    identity::jobs::SendInvitation,
+    identity::jobs::{SendAccountMail, SendInvitation},
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
@@ -48,6 +48,7 @@ impl Registry {
             .with::<ReconcileMessages>()
             .with::<AskDeliveries>()
             .with::<SendInvitation>()
+            .with::<SendAccountMail>()
             .with::<WatchStock>()
             .with::<SendDigest>()
             .with::<ImportItems>()

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use permanence_domain::{
-    Error, clock::SharedClock, db::Db, error::Result, identity::TokenHashes, storage::Storage,
+    Error, clock::SharedClock, db::Db, error::Result, identity::TokenHashes, notifications::Links,
+    storage::Storage,
 };
 use url::Url;
 
@@ -28,6 +29,8 @@ pub struct Messaging {
     pub public_url: Url,
     /// Hashes the tokens of links.
     pub hashes: TokenHashes,
+    /// The links of messages to patients.
+    pub links: Links,
 }
 
 impl Messaging {
@@ -41,6 +44,7 @@ impl Messaging {
             sms,
             public_url: config.public_url.clone(),
             hashes: config.hashes.clone(),
+            links: Links::new(config.public_url.clone(), config.hashes.clone()),
         })
     }
 }

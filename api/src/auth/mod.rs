@@ -2,8 +2,13 @@
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use permanence_domain::{
-    Error, idempotency,
-    identity::{self, AcceptInvitation, Member, Refresh, RefreshRequest, SignIn, SignedIn},
+    Error,
+    config::Secret,
+    idempotency,
+    identity::{
+        self, AcceptInvitation, ForgotPassword, Member, Refresh, RefreshRequest, ResetPassword, SignIn,
+        SignedIn,
+    },
     ids::UserId,
 };
 use serde::Serialize;
@@ -73,6 +78,39 @@ pub(crate) async fn accept_invitation(
         accepted => accepted?,
     };
     request.answer(&app, tx, &Accepted { user_id }).await
+}
+
+/// Ask for a link by which to choose another password. The answer is the same whether or not anybody has this address.
+#[utoipa::path(post, path = "/auth/forgot-password", tag = "auth", request_body = ForgotPassword,
+    params(("Idempotency-Key" = Option<String>, Header)), responses((status = 202), CommonErrors))]
+pub(crate) async fn forgot_password(
+    State(app): State<App>,
+    mut request: Public<ForgotPassword>,
+) -> Result<Response> {
+    let asker = app.tokens.holder(&Secret::new(request.body.email.as_str()))?;
+    let mut tx = request.begin(&app, asker, idempotency::KEPT_FOR).await?;
+    identity::forgot_password(&mut tx, &request.body).await?;
+    request.accepted(&app, tx).await
+}
+
+/// Whose password was set.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PasswordSet {
+    /// The user, who may sign in with it now.
+    user_id: UserId,
+}
+
+/// Choose another password with the token of the mail; every session of the user ends.
+#[utoipa::path(post, path = "/auth/reset-password", tag = "auth", request_body = ResetPassword,
+    params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = PasswordSet), CommonErrors))]
+pub(crate) async fn reset_password(
+    State(app): State<App>,
+    mut request: Public<ResetPassword>,
+) -> Result<Response> {
+    let holder = app.tokens.holder(&request.body.token)?;
+    let mut tx = request.begin(&app, holder, idempotency::KEPT_FOR).await?;
+    let user_id = identity::reset_password(&mut tx, &app.tokens.hashes, &request.body).await?;
+    request.answer(&app, tx, &PasswordSet { user_id }).await
 }
 
 /// End the session; its tokens are worth nothing from now on. Twice is the same as once, with a key or without.

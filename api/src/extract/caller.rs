@@ -77,7 +77,7 @@ impl FromRequestParts<App> for Caller {
             .map(|(_, token)| token.trim())
             .ok_or(Error::Unauthenticated("missing_token"))?;
         let claims = app.tokens.verify(token, app.clock().now())?;
-        let actor = Actor { user: Some(claims.sub), request: RequestId::of(parts) };
+        let actor = Actor { user: Some(claims.sub), ..Actor::unknown(RequestId::of(parts)) };
         Ok(Self { claims, actor })
     }
 }

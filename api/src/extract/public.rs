@@ -36,7 +36,7 @@ impl<T: Deserr<Invalid> + Send> FromRequest<App> for Public<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (parts, body) = request.into_parts();
-        let actor = Actor { user: None, request: RequestId::of(&parts) };
+        let actor = Actor::unknown(RequestId::of(&parts));
         let key = create::key(&parts.headers)?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
@@ -65,9 +65,24 @@ impl<T> Public<T> {
     }
 
     /// Keeps what was done and answers `200`.
-    pub(crate) async fn answer(self, app: &App, mut tx: SystemTx, body: &impl Serialize) -> Result<Response> {
+    pub(crate) async fn answer(self, app: &App, tx: SystemTx, body: &impl Serialize) -> Result<Response> {
         let body = serde_json::to_vec(body).map_err(Error::internal)?;
-        let answer = StoredAnswer { status: StatusCode::OK.as_u16(), location: None, body };
+        self.finish(app, tx, StatusCode::OK, body).await
+    }
+
+    /// Keeps what is to be done and answers `202`, which tells nothing.
+    pub(crate) async fn accepted(self, app: &App, tx: SystemTx) -> Result<Response> {
+        self.finish(app, tx, StatusCode::ACCEPTED, Vec::new()).await
+    }
+
+    async fn finish(
+        self,
+        app: &App,
+        mut tx: SystemTx,
+        status: StatusCode,
+        body: Vec<u8>,
+    ) -> Result<Response> {
+        let answer = StoredAnswer { status: status.as_u16(), location: None, body };
         if let Some(keyed) = &self.keyed {
             idempotency::store(tx.conn(), &app.sealer, keyed, &answer).await?;
         }

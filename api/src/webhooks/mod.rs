@@ -51,7 +51,7 @@ pub(crate) async fn receive(
             return Err(ApiError::Http(StatusCode::BAD_REQUEST, "malformed_report", detail));
         }
     };
-    let actor = Actor { user: None, request: RequestId::of(&parts) };
+    let actor = Actor::unknown(RequestId::of(&parts));
     let unknown = record(&app, actor, reports).await?;
     if !unknown.is_empty() {
         tokio::time::sleep(SETTLING).await;

@@ -236,3 +236,39 @@ async fn times_that_no_calendar_holds_are_refused_and_finer_ones_are_the_same() 
     practice.assistant.put(&format!("{PATH}/{id}"), 1, fine).await.expect(200);
     assert_eq!(reminders(&practice, &id).await.len(), 1, "the same time is no move");
 }
+
+#[tokio::test]
+async fn a_reason_is_given_by_who_books_and_seen_by_who_sees_the_appointment() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let nurse = api.member(practice.tenant, "nurse@lilas.example", Role::Nurse).await;
+    let mut body = from(&parties(&practice).await, "2027-01-15T14:30", "2027-01-15T15:00");
+    for (wrong, code) in [
+        (json!("x".repeat(201)), "not_a_text"),
+        (json!(" "), "not_a_text"),
+        (json!("a\nb"), "not_a_text"),
+        (json!(7), "wrong_type"),
+    ] {
+        body["reason"] = wrong;
+        let refused = practice.assistant.post(PATH, body.clone()).await;
+        refused.refused(422, "invalid_input");
+        let error = &refused.body["errors"][0];
+        assert_eq!((&error["field"], &error["code"]), (&json!("reason"), &json!(code)));
+    }
+    body["reason"] = json!(" Contrôle annuel ");
+    nurse.post(PATH, body.clone()).await.refused(403, "forbidden");
+    let booked = practice.assistant.post(PATH, body.clone()).await.expect(201);
+    assert_eq!(booked.body["reason"], "Contrôle annuel");
+    let path = format!("{PATH}/{}", booked.id());
+    assert_eq!(nurse.get(&path).await.expect(200).body["reason"], "Contrôle annuel");
+    let day = nurse.get(&format!("{PATH}?date=2027-01-15")).await.expect(200).body;
+    assert_eq!(day["items"][0]["reason"], "Contrôle annuel");
+
+    let messages = practice.assistant.get(&format!("{path}/messages")).await.expect(200).body;
+    body["reason"] = json!("Vaccin");
+    assert_eq!(practice.assistant.put(&path, 1, body.clone()).await.expect(200).body["reason"], "Vaccin");
+    let after = practice.assistant.get(&format!("{path}/messages")).await.expect(200).body;
+    assert_eq!(after, messages, "another reason is no move");
+    body.as_object_mut().unwrap().remove("reason");
+    assert_eq!(practice.assistant.put(&path, 2, body).await.expect(200).body["reason"], Value::Null);
+}

@@ -26,20 +26,6 @@ async fn ready_tells_each_dependency() {
 }
 
 #[tokio::test]
-async fn the_page_of_an_invitation_needs_no_other_server() {
-    let api = TestApi::start().await;
-    let page = api.get("/invitation").await.expect(200);
-    let policy = page.header("content-security-policy").to_owned();
-    assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");
-    let text = page.body.as_str().unwrap();
-    assert!(text.contains("Accepter l’invitation") && !text.contains("http"), "{text}");
-    for (path, kind) in [("/pages/invitation.js", "text/javascript"), ("/pages/style.css", "text/css")] {
-        assert!(text.contains(path));
-        assert!(api.get(path).await.expect(200).header("content-type").starts_with(kind));
-    }
-}
-
-#[tokio::test]
 async fn the_documentation_needs_no_other_server() {
     let api = TestApi::start().await;
     let page = api.get("/docs/").await.expect(200);

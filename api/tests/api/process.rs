@@ -24,6 +24,11 @@ fn start(api: &TestApi, listen: &str) -> Child {
         .expect("the binary starts")
 }
 
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}
+
 #[test]
 fn wrong_settings_are_told_all_at_once_by_name() {
     let output = Command::new(env!("CARGO_BIN_EXE_api"))
@@ -53,10 +58,7 @@ fn wrong_settings_are_told_all_at_once_by_name() {
 #[tokio::test]
 async fn logs_name_requests_and_never_people_and_the_end_is_orderly() {
     let mut api = TestApi::start().await;
-    let listen = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("an address").to_string()
-    };
+    let listen = free_address();
     let tenant = api.practice("Lilas", Tz::Europe__Paris).await.tenant;
     api.member(tenant, "secret.person@lilas.example", Role::Admin).await;
     let mut process = start(&api, &listen);
@@ -80,16 +82,19 @@ async fn logs_name_requests_and_never_people_and_the_end_is_orderly() {
     let request = found.expect(200).header("x-request-id").to_owned();
     let made_up = reqwest::Method::from_bytes(b"FOOBAR").expect("a token");
     api.send(made_up, path, None, &[], None).await.refused(405, "method_not_allowed");
+    api.get("/r/SecretOfALink").await.expect(404);
+    api.get("/u/SecretOfAMail?q=SecretQuery").await.expect(404);
     let metrics = api.get("/metrics").await.expect(200);
     let metrics = metrics.body.as_str().expect("text").to_owned();
-    assert!(
-        metrics.contains(
-            r#"permanence_http_request_seconds_count{method="POST",route="/api/v1/patients",status="201"} 1"#
-        ),
-        "{metrics}"
-    );
-
-    assert!(metrics.contains(r#"{method="other",route="/api/v1/patients",status="405"} 1"#), "{metrics}");
+    for told in [
+        r#"permanence_http_request_seconds_count{method="POST",route="/api/v1/patients",status="201"} 1"#,
+        r#"{method="other",route="/api/v1/patients",status="405"} 1"#,
+        r#"{method="GET",route="/r/{token}",status="404"} 1"#,
+        r#"permanence_wrong_tokens_total{kind="appointment"} 1"#,
+        r#"permanence_wrong_tokens_total{kind="mail"} 1"#,
+    ] {
+        assert!(metrics.contains(told), "{told}: {metrics}");
+    }
     assert!(!metrics.contains("FOOBAR"), "a caller makes up labels");
 
     Command::new("kill").arg(process.id().to_string()).status().expect("kill runs");
@@ -101,7 +106,17 @@ async fn logs_name_requests_and_never_people_and_the_end_is_orderly() {
         lines.iter().any(|line| line["span"]["request_id"] == request.as_str() && line["status"] == 200),
         "{log}"
     );
-    for secret in ["secret.person", "Hildegarde", "Vonbingen", "vonbingen", "+3360000", PASSWORD, token] {
+    for secret in [
+        "SecretOf",
+        "SecretQuery",
+        "secret.person",
+        "Hildegarde",
+        "Vonbingen",
+        "vonbingen",
+        "+3360000",
+        PASSWORD,
+        token,
+    ] {
         assert!(!log.contains(secret) && !metrics.contains(secret), "{secret} is told");
     }
 }

@@ -21,8 +21,10 @@ async fn a_new_practice_has_the_defaults() {
             "opening_hours": { "1": [], "2": [], "3": [], "4": [], "5": [], "6": [], "7": [] },
             "quiet_hours": { "from": "20:00", "to": "08:00" }, "lead_times": [1440], "channels": ["sms", "email"],
             "sms_sender": null, "email_sender_name": null, "reply_to": null, "slot_minutes": 30, "buffer_minutes": 0,
-            "minimum_notice_minutes": 0, "maximum_notice_days": 365, "disclose_specialty": false,
-            "disclose_reason": false, "vat_rates": [0, 550, 1000, 2000], "billing": null, "version": 1,
+            "minimum_notice_minutes": 0, "maximum_notice_days": 365, "patient_links": true,
+            "cancellation_notice_minutes": 120, "disclose_specialty": false,
+            "disclose_reason": false, "vat_rates": [0, 550, 1000, 2000], "billing": null, "expiry_notice_days": 30,
+            "allow_negative_stock": false, "version": 1,
             "updated_at": "2027-01-04T08:00:00Z",
         })
     );
@@ -46,7 +48,7 @@ async fn settings_are_replaced_by_whoever_runs_the_practice_and_count_at_once() 
         "quiet_hours": { "from": "21:00", "to": "07:30" }, "lead_times": [2880, 120], "channels": ["email"],
         "sms_sender": "CabLilas1", "email_sender_name": "Cabinet des Lilas", "reply_to": "Accueil@Lilas.example",
         "slot_minutes": 20, "buffer_minutes": 5, "minimum_notice_minutes": 60, "maximum_notice_days": 90,
-        "disclose_specialty": true, "vat_rates": [0],
+        "patient_links": false, "cancellation_notice_minutes": 1440, "disclose_specialty": true, "vat_rates": [0],
     });
     doctor.put(PATH, 1, new.clone()).await.refused(403, "forbidden");
     practice.assistant.put(PATH, 1, new.clone()).await.refused(403, "forbidden");

@@ -260,7 +260,7 @@ async fn a_preview_of_a_mail_shows_both_its_parts() {
     assert_eq!(mail["subject"], "<Lilas>");
     assert_eq!(
         mail["text"],
-        "Bonjour <b>,\n\n16 h 30\n\nConfirmer ou annuler :\nhttps://rdv.example.fr/r/7Gk2Qx9bT4mW\n\n01 40 00 00 10\n"
+        "Bonjour <b>,\n\n16 h 30\n\nConfirmer ou annuler :\nhttps://rdv.example.fr/r/7Gk2Qx9bT4mWc3Zn\n\n01 40 00 00 10\n"
     );
     let html = mail["html"].as_str().unwrap();
     for part in [

@@ -315,6 +315,7 @@ async fn agenda(
                     starts_at: starts,
                     ends_at: civil(day, half_hour + 1),
                     // Today has something to show even where it is closed.
+                    reason: None,
                     outside_availability: is_weekend(day),
                 };
                 turn += 1;

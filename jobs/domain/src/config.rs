@@ -196,6 +196,15 @@ pub fn http_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
+/// A path below a base URL, which may have a path of its own.
+pub fn under(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url.set_query(None);
+    url.set_fragment(None);
+    url
+}
+
 /// Where the database is, for the login role.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {

@@ -15,7 +15,7 @@ use crate::{
     clock::SharedClock,
     config::DatabaseConfig,
     error::{Error, Result},
-    ids::{TenantId, UserId},
+    ids::{PatientId, TenantId, UserId},
 };
 
 /// Takes the tenant role for the rest of the transaction; the tenant's id follows.
@@ -34,15 +34,22 @@ pub struct Db {
 pub struct Actor {
     /// The signed-in user; `None` for a job.
     pub user: Option<UserId>,
+    /// The patient who acts for themselves, by the link of a message.
+    pub patient: Option<PatientId>,
     /// The request or job that the action belongs to.
     pub request: Option<Uuid>,
 }
 
 impl Actor {
     /// A job acting by itself.
-    pub const JOB: Self = Self { user: None, request: None };
+    pub const JOB: Self = Self::unknown(None);
     /// Somebody who has the database's address and a terminal: whom, it cannot tell.
-    pub const COMMAND_LINE: Self = Self { user: None, request: None };
+    pub const COMMAND_LINE: Self = Self::unknown(None);
+
+    /// Somebody who has not shown who they are.
+    pub const fn unknown(request: Option<Uuid>) -> Self {
+        Self { user: None, patient: None, request }
+    }
 }
 
 impl Db {
@@ -203,6 +210,11 @@ impl TenantTx {
     /// The tenant whose rows are seen.
     pub fn tenant(&self) -> TenantId {
         self.tenant
+    }
+
+    /// From now on the patient acts who has just shown a link of theirs.
+    pub fn act_as_patient(&mut self, patient: PatientId) {
+        self.actor.patient = Some(patient);
     }
 
     /// Adds a job of this tenant; it exists once the transaction commits.

@@ -90,6 +90,10 @@ text_field!(
     Label, "Cabinet 1", |text| trimmed(text, 100)
 );
 text_field!(
+    /// Why a patient comes: 1 to 200 characters.
+    Reason, "Suivi", |text| trimmed(text, 200)
+);
+text_field!(
     /// What is searched for: at most 100 characters; none searches for nothing in particular.
     SearchText, "helene garcia", |text| match text.trim() {
         "" => Ok(String::new()),

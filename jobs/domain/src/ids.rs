@@ -64,6 +64,8 @@ ids! {
     SessionId,
     /// An invitation to join a tenant.
     InvitationId,
+    /// A mail about a person's own account.
+    AccountMailId,
     /// A patient of a practice.
     PatientId,
     /// A practitioner of a practice.

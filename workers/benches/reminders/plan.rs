@@ -75,6 +75,7 @@ async fn book(
             service_id: None,
             starts_at: Moment::Exact(starts_at),
             ends_at: Moment::Exact(starts_at + Duration::minutes(30)),
+            reason: None,
             outside_availability: false,
         };
         let begun = Instant::now();

@@ -1,16 +1,16 @@
 //! Mails an invitation, once: the intent is committed with the token's hash, then the mail is handed over.
 
 use permanence_domain::{
+    config::under,
     error::Result,
     identity::{InvitationDraft, InvitationStart, begin_invitation, end_invitation, jobs::SendInvitation},
     ids::InvitationId,
     notifications::content::{InvitationContext, invitation_email},
 };
-use permanence_queue::Failure;
 
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
-    perform::{Outcome, Perform, Run, fate_of_mail, insist},
+    perform::{MailEnd, Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
 
@@ -20,56 +20,27 @@ impl Perform for SendInvitation {
         let mut tx = run.begin(services).await?;
         let start = begin_invitation(&mut tx, &messaging.hashes, self.invitation_id).await?;
         tx.commit().await?;
-        match start {
-            InvitationStart::Settled => Ok(Outcome::Done(None)),
+        let id = self.invitation_id;
+        let ended = match start {
+            InvitationStart::Settled => return Ok(Outcome::Done(None)),
             InvitationStart::Uncertain => {
-                end(self.invitation_id, "uncertain", Some("worker_lost"), run, services).await?;
-                Ok(Outcome::Discard(Failure::new(
-                    "uncertain",
-                    "an earlier attempt may have sent it: invite again",
-                )))
+                MailEnd::in_doubt("an earlier attempt may have sent it: invite again")
             }
             InvitationStart::Send(draft) => {
-                let sent = send(self.invitation_id, &draft, messaging, services.db.clock().now()).await;
-                note(self.invitation_id, sent, run, services).await
+                MailEnd::of(send(id, &draft, messaging, services.db.clock().now()).await, run)
             }
+        };
+        if let Some(code) = &ended.code {
+            tracing::warn!(invitation_id = %id, code, "the invitation was not sent");
         }
+        insist(|| end_once(id, &ended, run, services)).await?;
+        Ok(ended.outcome)
     }
 }
 
-async fn note(
-    id: InvitationId,
-    sent: Result<Receipt, SendError>,
-    run: Run,
-    services: &Services,
-) -> Result<Outcome> {
-    let (status, outcome) = fate_of_mail(&sent, run, "the mail server did not take the invitation");
-    if let Err(error) = &sent {
-        tracing::warn!(invitation_id = %id, code = error.code(), "the invitation was not sent");
-    }
-    end(id, status, sent.as_ref().err().map(SendError::code), run, services).await?;
-    Ok(outcome)
-}
-
-async fn end(
-    id: InvitationId,
-    status: &str,
-    code: Option<&str>,
-    run: Run,
-    services: &Services,
-) -> Result<()> {
-    insist(|| end_once(id, status, code, run, services)).await
-}
-
-async fn end_once(
-    id: InvitationId,
-    status: &str,
-    code: Option<&str>,
-    run: Run,
-    services: &Services,
-) -> Result<()> {
+async fn end_once(id: InvitationId, ended: &MailEnd, run: Run, services: &Services) -> Result<()> {
     let mut tx = run.begin(services).await?;
-    end_invitation(&mut tx, id, status, code).await?;
+    end_invitation(&mut tx, id, ended.status, ended.code.as_deref()).await?;
     tx.commit().await
 }
 
@@ -79,8 +50,7 @@ async fn send(
     messaging: &Messaging,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Receipt, SendError> {
-    let mut link = messaging.public_url.clone();
-    link.set_path(&format!("{}/invitation", link.path().trim_end_matches('/')));
+    let mut link = under(&messaging.public_url, "invitation");
     // In the fragment: it reaches neither servers' logs nor the Referer header.
     link.set_fragment(Some(&draft.token));
     let content = invitation_email(&InvitationContext {

@@ -8,11 +8,10 @@ use permanence_domain::{
     inventory::{DigestDraft, DigestStart, begin_digest, end_digest, jobs::SendDigest},
     notifications::content::stock_digest_email,
 };
-use permanence_queue::Failure;
 
 use crate::{
     clients::{Receipt, SendError, smtp::Email},
-    perform::{Outcome, Perform, Run, fate_of_mail, insist},
+    perform::{MailEnd, Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
 
@@ -22,47 +21,25 @@ impl Perform for SendDigest {
         let mut tx = run.begin(services).await?;
         let start = begin_digest(&mut tx, self.digest_id).await?;
         tx.commit().await?;
-        match start {
-            DigestStart::Settled => Ok(Outcome::Done(None)),
-            DigestStart::Uncertain => {
-                end(self.digest_id, "uncertain", Some("worker_lost"), run, services).await?;
-                Ok(Outcome::Discard(Failure::new("uncertain", "an earlier attempt may have sent it")))
-            }
+        let id = self.digest_id;
+        let ended = match start {
+            DigestStart::Settled => return Ok(Outcome::Done(None)),
+            DigestStart::Uncertain => MailEnd::in_doubt("an earlier attempt may have sent it"),
             DigestStart::Send(draft) => {
-                let sent = send(self.digest_id, *draft, messaging, services.db.clock().now()).await;
-                note(self.digest_id, sent, run, services).await
+                MailEnd::of(send(id, *draft, messaging, services.db.clock().now()).await, run)
             }
+        };
+        if let Some(code) = &ended.code {
+            tracing::warn!(digest_id = %id, code, "the digest was not sent");
         }
+        insist(|| end_once(id, &ended, run, services)).await?;
+        Ok(ended.outcome)
     }
 }
 
-async fn note(
-    id: DigestId,
-    sent: Result<Receipt, SendError>,
-    run: Run,
-    services: &Services,
-) -> Result<Outcome> {
-    let (status, outcome) = fate_of_mail(&sent, run, "the mail server did not take the digest");
-    if let Err(error) = &sent {
-        tracing::warn!(digest_id = %id, code = error.code(), "the digest was not sent");
-    }
-    end(id, status, sent.as_ref().err().map(SendError::code), run, services).await?;
-    Ok(outcome)
-}
-
-async fn end(id: DigestId, status: &str, code: Option<&str>, run: Run, services: &Services) -> Result<()> {
-    insist(|| end_once(id, status, code, run, services)).await
-}
-
-async fn end_once(
-    id: DigestId,
-    status: &str,
-    code: Option<&str>,
-    run: Run,
-    services: &Services,
-) -> Result<()> {
+async fn end_once(id: DigestId, ended: &MailEnd, run: Run, services: &Services) -> Result<()> {
     let mut tx = run.begin(services).await?;
-    end_digest(&mut tx, id, status, code).await?;
+    end_digest(&mut tx, id, ended.status, ended.code.as_deref()).await?;
     tx.commit().await
 }
 

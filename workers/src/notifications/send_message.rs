@@ -37,7 +37,8 @@ impl Perform for SendMessage {
     async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {
         let messaging = services.messaging()?;
         let mut tx = run.begin(services).await?;
-        let start = begin_message(&mut tx, self.message_id, messaging.sms.is_some()).await?;
+        let sms = messaging.sms.is_some();
+        let start = begin_message(&mut tx, self.message_id, sms, &messaging.links).await?;
         // From here on the intent is known to whoever comes next, even if this process dies in the next line.
         tx.commit().await?;
         match start {
@@ -205,7 +206,12 @@ async fn send(
                 calendar: entry(message, messaging.mail.sender_address(), now),
                 file: None,
             };
-            messaging.mail.send(&email.in_name_of(&message.facts.practice_name, &message.settings)).await
+            let email = email.in_name_of(&message.facts.practice_name, &message.settings);
+            let email = match &message.facts.unsubscribe_url {
+                Some(url) => email.with_unsubscribe(url),
+                None => email,
+            };
+            messaging.mail.send(&email).await
         }
         Content::Sms { text, .. } => {
             let unconfigured = || SendError::Permanent { code: "no_sms_provider".to_owned() };

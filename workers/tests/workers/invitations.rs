@@ -26,6 +26,7 @@ async fn an_invitation_leaves_once_and_its_token_is_kept_nowhere() {
     let mails = world.outbox.mails();
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0].to, ["lea@lilas.example"]);
+    assert_eq!(mails[0].header("List-Unsubscribe"), None, "there is no list to leave");
     let text = mails[0].text().unwrap();
     let (_, token) = text.split_once("https://app.example.fr/invitation#").expect("a link");
     let token: String = token.chars().take_while(|c| !c.is_whitespace()).collect();

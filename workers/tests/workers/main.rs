@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod account_mails;
 mod billing;
 mod deliveries;
 mod exports;
@@ -10,6 +11,7 @@ mod invitations;
 mod killed;
 mod metrics;
 mod papers;
+mod reasons;
 mod reminders;
 mod schedule;
 mod stock;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use permanence_domain::{
     clock::Clock,
+    db::Actor,
     field::Phone,
     identity::Role,
-    notifications::{MessageLog, MessageStatus, jobs::SendMessage},
+    notifications::{MessageLog, MessageStatus, content::gsm7::measure, jobs::SendMessage},
     scheduling,
 };
 use permanence_embedded::{mail::MailFault, sms::SmsFault};
@@ -37,11 +38,19 @@ async fn an_sms_leaves_a_day_before_and_once() {
     let texts = world.outbox.texts();
     assert_eq!(texts.len(), 1);
     assert_eq!((texts[0].to.as_str(), texts[0].sender.as_str()), ("+33600000001", "CabLilas"));
+    let (words, rest) = texts[0].body.split_once("https://app.example.fr/r/").expect("a link");
     assert_eq!(
-        texts[0].body,
-        "Rappel : RDV le vendredi 15 janvier à 14h30, Cabinet des Lilas, 12 rue des Lilas, Paris. \
-         Pour annuler : 01 40 00 00 10"
+        words,
+        "Rappel : RDV le vendredi 15 janvier à 14h30, Cabinet des Lilas. Confirmer ou annuler : "
     );
+    let (token, rest) = rest.split_at(16);
+    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{token}");
+    assert_eq!(rest, " ou 01 40 00 00 10");
+    assert_eq!(measure(&texts[0].body).segments, 1, "the place gives way to the link");
+    let mut tx = world.db.system(Actor::JOB).await.unwrap();
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT l::text FROM patient_links l").fetch_all(tx.conn()).await.unwrap();
+    assert!(kept.len() == 1 && !kept[0].contains(token), "a hash alone is kept");
     assert!(!texts[0].body.contains("Psychiatrie") && !texts[0].body.contains("Roy"));
     world.clock.advance(Duration::from_hours(168));
     world.until_idle().await;
@@ -65,6 +74,15 @@ async fn a_mail_says_when_and_where_and_never_why() {
     assert_eq!(mail.to, ["helene@garcia.example"]);
     let text = mail.text().unwrap();
     assert!(text.contains("vendredi 15 janvier 2027 à 14 h 30"), "{text}");
+    assert!(text.contains("Confirmer ou annuler :\nhttps://app.example.fr/r/"), "{text}");
+    // RFC 8058, with a token of its own; on the confirmation too.
+    for mail in &mails {
+        let header = mail.header("List-Unsubscribe").expect("a way to stop");
+        let url = header.trim_start_matches('<').trim_end_matches('>');
+        assert!(url.starts_with("https://app.example.fr/u/"), "{header}");
+        assert!(mail.text().unwrap().contains(&format!("Ne plus recevoir ces messages :\n{url}")));
+        assert_eq!(mail.header("List-Unsubscribe-Post").as_deref(), Some("List-Unsubscribe=One-Click"));
+    }
     let message_id = reminder.events[2].provider_message_id.clone().unwrap();
     assert!(message_id.contains(&reminder.message.id.to_string()), "{message_id}");
     assert!(mail.header("Message-ID").unwrap().contains(&reminder.message.id.to_string()));

@@ -28,7 +28,7 @@ pub(crate) async fn member(world: &World, local: &str, role: Role) -> UserId {
 }
 
 async fn by_mail(world: &World, user: UserId) {
-    let actor = Actor { user: Some(user), request: None };
+    let actor = Actor { user: Some(user), ..Actor::JOB };
     let mut tx = world.db.tenant(world.tenant, actor).await.unwrap();
     inventory::subscribe(&mut tx, 0, NewSubscription { in_app: true, email: true }).await.unwrap();
     tx.commit().await.unwrap();

@@ -161,6 +161,7 @@ impl World {
             service_id: None,
             starts_at: Moment::Civil(starts),
             ends_at: Moment::Civil(starts + chrono::Duration::minutes(30)),
+            reason: None,
             outside_availability: false,
         }
     }

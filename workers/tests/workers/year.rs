@@ -268,6 +268,7 @@ fn appointment(patient: PatientId, practitioner: PractitionerId, starts_at: Date
         service_id: None,
         starts_at: Moment::Exact(starts_at),
         ends_at: Moment::Exact(starts_at + TimeDelta::minutes(15)),
+        reason: None,
         outside_availability: false,
     }
 }

@@ -102,8 +102,8 @@ async fn add(
         })
         .unzip();
     sqlx::query!(
-        "INSERT INTO audit_log (tenant_id, at, actor_id, action, resource, resource_id, subject, request_id)
-         SELECT tenant_id, $1, $2, $3, $4, id, name, $5
+        "INSERT INTO audit_log (tenant_id, at, actor_id, actor_patient_id, action, resource, resource_id, subject, request_id)
+         SELECT tenant_id, $1, $2, $9, $3, $4, id, name, $5
          FROM unnest($6::uuid[], $7::uuid[], $8::text[]) AS s (tenant_id, id, name)",
         entry.now,
         entry.actor.user.map(|user| user.0),
@@ -113,6 +113,7 @@ async fn add(
         &tenants as _,
         &ids as _,
         &names as _,
+        entry.actor.patient.map(|patient| patient.0),
     )
     .execute(conn)
     .await?;

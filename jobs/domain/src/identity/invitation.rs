@@ -6,7 +6,9 @@ use deserr::Deserr;
 use permanence_queue::NewJob;
 use utoipa::ToSchema;
 
-use super::{Password, TokenHashes, Tokens, jobs::SendInvitation};
+use super::{
+    Password, TokenHashes, Tokens, account_mail::MailStart, jobs::SendInvitation, password::set_password,
+};
 use crate::{
     audit,
     config::Secret,
@@ -50,16 +52,8 @@ pub struct InvitationDraft {
     pub expires_at: DateTime<Utc>,
 }
 
-/// What the sending job finds.
-#[derive(Debug)]
-pub enum InvitationStart {
-    /// The intent is noted: commit, then send this.
-    Send(Box<InvitationDraft>),
-    /// An earlier attempt may have sent it; a person decides.
-    Uncertain,
-    /// There is nothing to send any more.
-    Settled,
-}
+/// What the job that mails an invitation finds.
+pub type InvitationStart = MailStart<InvitationDraft>;
 
 /// Adds an invitation and its job.
 pub(super) async fn create(tx: &mut TenantTx, user: UserId) -> Result<InvitationId> {
@@ -242,12 +236,4 @@ pub async fn refuse_acceptance(db: &Db, actor: Actor) -> Result<()> {
     let mut tx = db.system(actor).await?;
     audit::record_system(&mut tx, None, "user.accept_refused", "invitation", None).await?;
     tx.commit().await
-}
-
-async fn set_password(tx: &mut SystemTx, user: UserId, password: Secret) -> Result<()> {
-    let hash = crypto::hash_password(password).await?;
-    sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", user.0, hash)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
 }

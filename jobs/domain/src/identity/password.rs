@@ -2,7 +2,14 @@
 
 use utoipa::ToSchema;
 
-use crate::{config::Secret, error::Problem, read_from_text};
+use crate::{
+    config::Secret,
+    crypto,
+    db::SystemTx,
+    error::{Problem, Result},
+    ids::UserId,
+    read_from_text,
+};
 
 /// A new password: 8 to 128 characters with a lower-case and an upper-case letter, a digit and another character
 /// (requirements ID-3). It is never shown again, not even in the error about it.
@@ -36,6 +43,15 @@ impl Password {
 }
 
 read_from_text!(Password);
+
+/// Gives a person a password; its hash alone is kept.
+pub(super) async fn set_password(tx: &mut SystemTx, user: UserId, password: Secret) -> Result<()> {
+    let hash = crypto::hash_password(password).await?;
+    sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", user.0, hash)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
 
 #[cfg(test)]
 mod tests {

@@ -93,6 +93,22 @@ impl TokenHashes {
         crypto::mac(self.0.expose().as_bytes(), &[b"refresh", token.as_bytes()])
     }
 
+    /// The token of a patient's link, as long as an SMS can bear and too long to guess. It follows from what it is for, so
+    /// that a message that is written again holds the same link, and the token is kept nowhere.
+    pub(crate) fn link_token(&self, purpose: &str, parts: &[&[u8]]) -> Result<String> {
+        let whole: Vec<&[u8]> =
+            [b"link token", purpose.as_bytes()].into_iter().chain(parts.iter().copied()).collect();
+        crypto::readable(&crypto::mac(self.0.expose().as_bytes(), &whole)?)
+    }
+
+    pub(crate) fn link(&self, token: &str) -> Result<Vec<u8>> {
+        crypto::mac(self.0.expose().as_bytes(), &[b"link", token.as_bytes()])
+    }
+
+    pub(super) fn password_reset(&self, token: &str) -> Result<Vec<u8>> {
+        crypto::mac(self.0.expose().as_bytes(), &[b"password reset", token.as_bytes()])
+    }
+
     pub(super) fn invitation(&self, token: &str) -> Result<Vec<u8>> {
         crypto::mac(self.0.expose().as_bytes(), &[b"invitation", token.as_bytes()])
     }

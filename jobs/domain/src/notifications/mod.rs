@@ -6,6 +6,7 @@ mod due;
 mod inbox;
 pub mod jobs;
 mod ledger;
+mod link;
 mod overdue;
 mod plan;
 mod reach;
@@ -28,6 +29,7 @@ pub use ledger::{
     MessageEvent, MessageLog, MessageQuery, MessageStatus, MessageSummary, list_messages,
     messages_of_appointment, messages_of_patient,
 };
+pub use link::{AppointmentLink, Links, MailLink, open_appointment_link, open_mail_link, purge_links};
 pub use overdue::{Overdue, overdue};
 pub use plan::{Occasion, Subject, announce, replan_patient, withdraw};
 pub use reach::{Contact, Unreachable, contact, note_unreachable};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::{
-    Channel, Contact, Purpose, Subject, Unreachable,
+    AppointmentLink, Channel, Contact, Links, Purpose, Subject, Unreachable,
     content::{AppointmentFacts, Template},
     due::{Clocks, useful_until},
     note_unreachable, plan, templates,
@@ -109,6 +109,7 @@ struct Present {
     starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
     time_zone: String,
+    reason: Option<String>,
     first_name: Option<String>,
     language: Option<Language>,
     phone: Option<String>,
@@ -144,7 +145,7 @@ async fn lock(tx: &mut TenantTx, id: MessageId) -> Result<Option<Present>> {
                   a.sequence = m.appointment_sequence
                   AND a.status = CASE m.purpose WHEN 'cancellation' THEN 'cancelled' ELSE 'scheduled' END AS "stands!",
                   a.id AS "appointment: AppointmentId", a.sequence, m.patient_id AS "patient: PatientId",
-                  a.starts_at, a.ends_at, a.time_zone,
+                  a.starts_at, a.ends_at, a.time_zone, a.reason,
                   c.first_name AS "first_name?", c.language AS "language?: Language", c.phone, c.email,
                   d.first_name || ' ' || d.last_name AS "practitioner_name!", d.specialty,
                   t.name AS practice_name, t.phone AS practice_phone, t.address AS practice_address,
@@ -166,7 +167,12 @@ async fn lock(tx: &mut TenantTx, id: MessageId) -> Result<Option<Present>> {
 
 /// Checks that the message still holds and notes the intent to send it. The caller commits before it sends.
 /// Without an SMS provider (`sms` is false) those who agreed to mail get mail.
-pub async fn begin_message(tx: &mut TenantTx, id: MessageId, sms: bool) -> Result<MessageStart> {
+pub async fn begin_message(
+    tx: &mut TenantTx,
+    id: MessageId,
+    sms: bool,
+    links: &Links,
+) -> Result<MessageStart> {
     let Some(present) = lock(tx, id).await? else {
         return Ok(MessageStart::Settled);
     };
@@ -174,9 +180,9 @@ pub async fn begin_message(tx: &mut TenantTx, id: MessageId, sms: bool) -> Resul
         "planned" => {}
         "sending" => {
             settle(tx, id, "uncertain", Some("worker_lost")).await?;
-            return present.doubtful(id);
+            return doubtful(tx, present, id, links).await;
         }
-        "uncertain" => return present.doubtful(id),
+        "uncertain" => return doubtful(tx, present, id, links).await,
         _ => return Ok(MessageStart::Settled),
     }
     if !present.stands {
@@ -197,22 +203,35 @@ pub async fn begin_message(tx: &mut TenantTx, id: MessageId, sms: bool) -> Resul
         settle(tx, id, "cancelled", Some("unreachable")).await?;
         return Ok(MessageStart::Settled);
     };
-    message.template = templates::in_force(tx, message.purpose, message.channel, message.language).await?;
+    complete(tx, &mut message, links).await?;
     intend(tx, id, message.channel).await?;
     Ok(MessageStart::Send(Box::new(message)))
 }
 
-impl Present {
-    /// What to ask the provider for; nothing if it went to an address that the patient no longer has.
-    fn doubtful(self, id: MessageId) -> Result<MessageStart> {
-        let since = self.intended_at.unwrap_or(self.due_at);
-        let went = Self { stands_in: true, ..self }.outgoing(id, true)?;
-        Ok(went.map_or(MessageStart::Settled, |message| MessageStart::Doubtful {
-            message: Box::new(message),
-            since,
-        }))
-    }
+/// What to ask the provider for; nothing if it went to an address that the patient no longer has.
+async fn doubtful(tx: &mut TenantTx, present: Present, id: MessageId, links: &Links) -> Result<MessageStart> {
+    let since = present.intended_at.unwrap_or(present.due_at);
+    let Some(mut message) = Present { stands_in: true, ..present }.outgoing(id, true)? else {
+        return Ok(MessageStart::Settled);
+    };
+    // In the words that left: some providers find a message by them.
+    complete(tx, &mut message, links).await?;
+    Ok(MessageStart::Doubtful { message: Box::new(message), since })
+}
 
+/// Adds the practice's own words and the patient's links.
+async fn complete(tx: &mut TenantTx, message: &mut OutgoingMessage, links: &Links) -> Result<()> {
+    message.template = templates::in_force(tx, message.purpose, message.channel, message.language).await?;
+    let OutgoingMessage { appointment, sequence, patient, purpose, channel, .. } = *message;
+    let link = AppointmentLink { appointment, sequence, patient };
+    let manage = message.settings.patient_links;
+    let made = links.of_message(tx, link, (purpose, channel), (manage, &message.to)).await?;
+    message.facts.manage_url = made.manage;
+    message.facts.unsubscribe_url = made.unsubscribe;
+    Ok(())
+}
+
+impl Present {
     /// The message as it leaves; none if the patient can not be reached any more. A reminder or a cancellation goes by
     /// what is preferred now; a confirmation is a mail, and what stands in for another message goes another way.
     fn outgoing(self, id: MessageId, sms: bool) -> Result<Option<OutgoingMessage>> {
@@ -238,7 +257,7 @@ impl Present {
             zone: self.time_zone.parse().map_err(|_| Error::internal("an appointment's zone is unknown"))?,
             practitioner_name: self.practitioner_name,
             specialty: self.specialty.filter(|_| settings.disclose_specialty),
-            reason: None,
+            reason: self.reason.filter(|_| settings.disclose_reason),
             manage_url: None,
             unsubscribe_url: None,
         };

@@ -23,6 +23,8 @@ pub struct ConsentRecord {
     pub recorded_at: DateTime<Utc>,
     /// Who noted it.
     pub recorded_by: Option<UserId>,
+    /// Whether the patient gave it by their own hand, by the link of a mail.
+    pub by_patient: bool,
 }
 
 /// Notes the answers that differ from the ones before; `None` for a new patient.
@@ -36,17 +38,18 @@ pub(super) async fn record(
         ("reminder_sms", before.map(|c| c.reminder_sms), after.reminder_sms),
         ("reminder_email", before.map(|c| c.reminder_email), after.reminder_email),
     ];
-    let (tenant, now, by) = (tx.tenant(), tx.now(), tx.actor().user);
+    let (tenant, now, by) = (tx.tenant(), tx.now(), tx.actor());
     for (purpose, _, granted) in changes.into_iter().filter(|(_, before, after)| *before != Some(*after)) {
         sqlx::query!(
-            "INSERT INTO patient_consents (tenant_id, patient_id, purpose, granted, recorded_at, recorded_by)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO patient_consents (tenant_id, patient_id, purpose, granted, recorded_at, recorded_by, by_patient)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
             tenant.0,
             patient.0,
             purpose,
             granted,
             now,
-            by.map(|user| user.0),
+            by.user.map(|user| user.0),
+            by.patient.is_some(),
         )
         .execute(tx.conn())
         .await?;
@@ -59,7 +62,7 @@ pub async fn list_consents(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<
     super::get(tx, patient).await?;
     Ok(sqlx::query_as!(
         ConsentRecord,
-        r#"SELECT purpose, granted, recorded_at, recorded_by AS "recorded_by: UserId"
+        r#"SELECT purpose, granted, recorded_at, recorded_by AS "recorded_by: UserId", by_patient
            FROM patient_consents WHERE tenant_id = $1 AND patient_id = $2 ORDER BY id DESC"#,
         tx.tenant().0,
         patient.0 as Uuid,

@@ -3,6 +3,8 @@
 
 mod consent;
 mod patient;
+mod unsubscribe;
 
 pub use consent::{ConsentRecord, list_consents};
 pub use patient::{Consents, NewPatient, Patient, PatientQuery, delete, get, list, register, update};
+pub use unsubscribe::{MailView, stop_mail, view_mail_link};

@@ -5,7 +5,52 @@ use std::time::Duration;
 use permanence_queue::Job;
 use serde::{Deserialize, Serialize};
 
-/// Forgets the stored answers of POSTs after a day.
+use crate::{db::SystemTx, error::Result, idempotency, identity, notifications};
+
+/// What is forgotten once it has served its time.
+#[derive(Debug, Clone, Copy)]
+pub enum Ended {
+    /// The stored answers of POSTs.
+    Answers,
+    /// Sessions and their refresh tokens.
+    Sessions,
+    /// Invitations.
+    Invitations,
+    /// Mails about accounts.
+    AccountMails,
+    /// The links of appointments that are over.
+    Links,
+}
+
+impl Ended {
+    /// All of it.
+    pub const ALL: [Self; 5] =
+        [Self::Answers, Self::Sessions, Self::Invitations, Self::AccountMails, Self::Links];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answers => "answers",
+            Self::Sessions => "sessions",
+            Self::Invitations => "invitations",
+            Self::AccountMails => "account_mails",
+            Self::Links => "links",
+        }
+    }
+
+    /// Forgets up to `limit` rows; gives how many.
+    pub async fn purge(self, tx: &mut SystemTx, limit: i64) -> Result<u64> {
+        match self {
+            Self::Answers => idempotency::purge(tx, limit).await,
+            Self::Sessions => identity::purge_sessions(tx, limit).await,
+            Self::Invitations => identity::purge_invitations(tx, limit).await,
+            Self::AccountMails => identity::purge_account_mails(tx, limit).await,
+            Self::Links => notifications::purge_links(tx, limit).await,
+        }
+    }
+}
+
+/// Forgets the stored answers of POSTs after a day, and what ended long ago.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct PurgeAnswers {}
 

@@ -11,7 +11,7 @@ use crate::{
     audit,
     db::TenantTx,
     error::{Error, Invalid, Result},
-    field::Moment,
+    field::{Moment, Reason},
     identity::Role,
     ids::{AppointmentId, PatientId, PractitionerId, RoomId, ServiceId},
     notifications::{self, Occasion, Subject},
@@ -38,6 +38,9 @@ pub struct NewAppointment {
     /// End, in the same form; 5 minutes to 12 hours later.
     #[schema(value_type = String, example = "2027-03-15T15:00")]
     pub ends_at: Moment,
+    /// Why the patient comes; told in messages only where the practice discloses it.
+    #[deserr(default)]
+    pub reason: Option<Reason>,
     /// Asks for a time outside the practitioner's availability; takes the scope `appointments:override`.
     #[deserr(default)]
     #[schema(default = false)]
@@ -99,6 +102,10 @@ pub struct Appointment {
     pub time_zone: String,
     /// Whether it stands.
     pub status: AppointmentStatus,
+    /// Why the patient comes.
+    pub reason: Option<String>,
+    /// When the patient confirmed it, where it stands now.
+    pub confirmed_at: Option<DateTime<Utc>>,
     /// Counts the changes, for `If-Match`.
     pub version: i32,
     /// Booked at.
@@ -124,8 +131,9 @@ macro_rules! select_appointments {
             r#"SELECT id AS "id!: AppointmentId", patient_id AS "patient_id!", patient_name AS "patient_name!",
                       practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id,
                       room_name, starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
-                      time_zone AS "time_zone!", status AS "status!: AppointmentStatus", version AS "version!",
-                      created_at AS "created_at!", updated_at AS "updated_at!", service_id AS "service_id: ServiceId"
+                      time_zone AS "time_zone!", status AS "status!: AppointmentStatus", reason, confirmed_at,
+                      version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
+                      service_id AS "service_id: ServiceId"
                FROM appointment_details WHERE "#
                 + $condition,
             $($argument),*
@@ -147,6 +155,8 @@ pub(super) struct Row {
     pub(super) starts_local: NaiveDateTime,
     pub(super) time_zone: String,
     pub(super) status: AppointmentStatus,
+    pub(super) reason: Option<String>,
+    pub(super) confirmed_at: Option<DateTime<Utc>>,
     pub(super) version: i32,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
@@ -166,6 +176,8 @@ impl From<Row> for Appointment {
             starts_local: row.starts_local,
             time_zone: row.time_zone,
             status: row.status,
+            reason: row.reason,
+            confirmed_at: row.confirmed_at,
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -196,8 +208,8 @@ pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result
     let id = AppointmentId::new(now);
     sqlx::query!(
         "INSERT INTO appointments (tenant_id, id, patient_id, practitioner_id, room_id, starts_at, ends_at,
-                                   starts_local, time_zone, created_at, updated_at, service_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)",
+                                   starts_local, time_zone, created_at, updated_at, service_id, reason)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12)",
         tenant.0,
         id.0,
         new.patient_id.0,
@@ -209,6 +221,7 @@ pub async fn book(tx: &mut TenantTx, role: Role, new: &NewAppointment) -> Result
         slot.zone.name(),
         now,
         new.service_id.map(|service| service.0),
+        new.reason.as_ref().map(Reason::as_str),
     )
     .execute(tx.conn())
     .await
@@ -228,7 +241,7 @@ pub async fn get(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
     row.map(Appointment::from).ok_or(Error::NotFound("appointment"))
 }
 
-struct Present {
+pub(super) struct Present {
     patient_id: PatientId,
     practitioner_id: PractitionerId,
     starts_at: DateTime<Utc>,
@@ -238,7 +251,7 @@ struct Present {
     sequence: i32,
 }
 
-async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
+pub(super) async fn lock(tx: &mut TenantTx, id: AppointmentId) -> Result<Present> {
     sqlx::query_as!(
         Present,
         r#"SELECT patient_id AS "patient_id: PatientId", practitioner_id AS "practitioner_id: PractitionerId", starts_at,
@@ -286,7 +299,7 @@ pub async fn reschedule(
         "UPDATE appointments
          SET patient_id = $3, practitioner_id = $4, room_id = $5, starts_at = $6, ends_at = $7, starts_local = $8,
              time_zone = $9, sequence = sequence + $10, version = version + 1, updated_at = $11,
-             service_id = $12
+             service_id = $12, reason = $13, confirmed_at = CASE WHEN $10 = 0 THEN confirmed_at END
          WHERE tenant_id = $1 AND id = $2",
         tenant.0,
         id.0,
@@ -300,6 +313,7 @@ pub async fn reschedule(
         i32::from(moved),
         now,
         new.service_id.map(|service| service.0),
+        new.reason.as_ref().map(Reason::as_str),
     )
     .execute(tx.conn())
     .await

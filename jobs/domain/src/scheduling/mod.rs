@@ -4,6 +4,7 @@
 mod agenda;
 mod appointment;
 mod availability;
+mod by_patient;
 mod parties;
 mod room;
 mod slot;
@@ -19,6 +20,7 @@ pub use availability::{
     NewException, NewPlan, Rule, Slot, SlotQuery, add_entry, available_slots, delete_entry, get_availability,
     get_entry, replace_availability, update_entry,
 };
+pub use by_patient::{PatientView, Standing, cancel_by_patient, confirm_by_patient, view_by_patient};
 pub use room::{NewRoom, Room, add_room, delete_room, get_room, list_rooms, update_room};
 pub use zone::{day_bounds, resolve};
 pub(crate) use zone::{first_instant, practice_zone};

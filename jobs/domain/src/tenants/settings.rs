@@ -20,6 +20,7 @@ use crate::{
 /// What a practice decides for itself. What is left out has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, Serialize, Deserialize, ToSchema)]
 #[deserr(error = Invalid, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the practice, and stands alone")]
 pub struct Settings {
     /// Where its clocks hang: an IANA zone. Appointments that are agreed keep theirs.
     pub time_zone: Zone,
@@ -71,6 +72,16 @@ pub struct Settings {
     #[serde(default)]
     #[schema(value_type = u32, minimum = 1, maximum = 1830, example = 365)]
     pub maximum_notice_days: Whole<365, 1, 1830>,
+    /// Whether messages hold a link by which the patient confirms or cancels.
+    #[deserr(default = true)]
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub patient_links: bool,
+    /// Until how long before its begin a patient may cancel by the link, minutes; later they are asked to call.
+    #[deserr(default)]
+    #[serde(default)]
+    #[schema(value_type = u32, minimum = 0, maximum = 43200, example = 120)]
+    pub cancellation_notice_minutes: Whole<120, 0, 43_200>,
     /// Whether messages may name the practitioner's specialty.
     #[deserr(default)]
     #[serde(default)]
@@ -98,6 +109,10 @@ pub struct Settings {
     pub billing: Option<BillingSettings>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Settings {
     /// The defaults, in a zone.
     pub fn of(zone: Tz) -> Self {
@@ -114,6 +129,8 @@ impl Settings {
             buffer_minutes: Whole::default(),
             minimum_notice_minutes: Whole::default(),
             maximum_notice_days: Whole::default(),
+            patient_links: true,
+            cancellation_notice_minutes: Whole::default(),
             disclose_specialty: false,
             disclose_reason: false,
             vat_rates: VatRates::default(),
@@ -141,6 +158,11 @@ impl Settings {
     /// How long before its begin an appointment must be booked at the latest.
     pub fn minimum_notice(&self) -> Duration {
         Duration::minutes(self.minimum_notice_minutes.get().into())
+    }
+
+    /// Until how long before its begin a patient may cancel an appointment by the link.
+    pub fn cancellation_notice(&self) -> Duration {
+        Duration::minutes(self.cancellation_notice_minutes.get().into())
     }
 
     /// How far ahead an appointment may be booked.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::two::{Two, two};
 
 /// Tables that hold no tenant's rows, with the reason.
-const WITHOUT_TENANT: [(&str, &str); 7] = [
+const WITHOUT_TENANT: [(&str, &str); 8] = [
     ("public._sqlx_migrations", "which migrations ran; only the owner may read it"),
     ("public.users", "identities belong to people; a tenant sees those of its members"),
     ("queue.queues", "the names of the pools; no rights for the tenant role"),
@@ -15,6 +15,7 @@ const WITHOUT_TENANT: [(&str, &str); 7] = [
     ("queue.rates", "how often providers may be called; no rights for the tenant role"),
     ("queue.cron_runs", "the last due times; no rights for the tenant role"),
     ("public.tenants", "the tenant itself, by its id"),
+    ("public.account_mails", "a person's, like the account; no rights for the tenant role"),
 ];
 
 /// Every table of ours, partitions left to their parents.
@@ -42,7 +43,7 @@ async fn every_table_is_bound_by_forced_row_level_security() {
     for (table, has_tenant) in tables(&mut owner).await {
         let known = WITHOUT_TENANT.iter().any(|(name, _)| *name == table);
         assert!(has_tenant != known, "{table}: a tenant_id, or a reason not to have one");
-        if known && table.starts_with("queue.") {
+        if known && (table.starts_with("queue.") || table == "public.account_mails") {
             let rights: bool = sqlx::query_scalar(
                 "SELECT has_table_privilege('permanence_tenant', $1, 'SELECT, INSERT, UPDATE, DELETE')",
             )
@@ -52,7 +53,8 @@ async fn every_table_is_bound_by_forced_row_level_security() {
             .unwrap();
             assert!(!rights, "{table} is within a tenant's reach");
         }
-        if has_tenant || table == "public.users" || table == "public.tenants" {
+        if has_tenant || ["public.users", "public.tenants", "public.account_mails"].contains(&table.as_str())
+        {
             let forced: bool = sqlx::query_scalar(
                 "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = $1::regclass",
             )
@@ -183,7 +185,7 @@ async fn keys_and_references_tell_nothing_of_another_tenant() {
     .unwrap();
     // Random 256-bit hashes, which nobody meets on purpose; and numbers of a sequence, of which a clash tells no more
     // than that the number was given out.
-    let hashes = ["invitations_by_hash", "refresh_tokens_by_hash"];
+    let hashes = ["invitations_by_hash", "patient_links_by_hash", "refresh_tokens_by_hash"];
     let numbers =
         ["audit_log_pkey", "queue.batch_members_pkey", "queue.batches_pkey", "queue.job_progress_pkey"];
     unsafe_keys.retain(|key| !hashes.contains(&key.as_str()) && !numbers.contains(&key.as_str()));

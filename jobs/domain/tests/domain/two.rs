@@ -94,12 +94,14 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         service_id: None,
         starts_at: Moment::parse("2027-01-15T14:30").unwrap(),
         ends_at: Moment::parse("2027-01-15T15:00").unwrap(),
+        reason: None,
         outside_availability: true,
     };
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     lose(&mut tx, booking.patient_id).await;
     take_out(&mut tx).await;
+    link(&mut tx, booking.patient_id).await;
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",
@@ -141,6 +143,19 @@ async fn take_out(tx: &mut TenantTx) {
     let new =
         NewExport { kind: ExportKind::Patients, format: ExportFormat::Zip, profile: None, filters: None };
     exports::request(tx, &new).await.unwrap();
+}
+
+/// The patient has a link that stops mails.
+async fn link(tx: &mut TenantTx, patient: PatientId) {
+    sqlx::query(
+        "INSERT INTO patient_links (tenant_id, token_hash, patient_id, created_at)
+         VALUES ($1, decode(md5($1::text), 'hex'), $2, now())",
+    )
+    .bind(tx.tenant().0)
+    .bind(patient.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
 }
 
 /// The practitioner is away for a day.

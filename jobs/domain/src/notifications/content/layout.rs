@@ -100,9 +100,9 @@ pub(super) fn linked(line: &str, links: &[(String, String)]) -> Markup {
     html! { @for part in &parts { (part) } (rest) }
 }
 
-/// Keeps together what French parts by a space and a line end must not: « ici », 14 h 30, and what comes before a colon
-/// or a question mark.
-fn unbroken(line: &str) -> String {
+/// Keeps together what is parted by a space and a line end must not part: « ici », 14 h 30, 2:30 pm, and what French has
+/// before a colon or a question mark.
+pub fn unbroken(line: &str) -> String {
     let letters: Vec<char> = line.chars().collect();
     let at = |place: Option<usize>| place.and_then(|place| letters.get(place)).copied().unwrap_or(' ');
     let kept = |place: usize| {
@@ -110,7 +110,11 @@ fn unbroken(line: &str) -> String {
         let hour = |before: char, h: char, after: char| {
             before.is_ascii_digit() && h == 'h' && (after.is_whitespace() || after.is_ascii_punctuation())
         };
+        let meridiem = matches!(after, 'a' | 'p')
+            && at(Some(place + 2)) == 'm'
+            && !at(Some(place + 3)).is_alphanumeric();
         matches!(after, ':' | ';' | '!' | '?' | '»')
+            || (before.is_ascii_digit() && meridiem)
             || before == '«'
             || hour(before, after, at(Some(place + 2)))
             || (hour(at(place.checked_sub(3)), before, ' ') && after.is_ascii_digit())
@@ -129,7 +133,8 @@ mod tests {
             ("Rendez-vous : mardi 3 mars à 14 h 30", "Rendez-vous_: mardi 3 mars à 14_h_30"),
             ("à 9 h, ou à 10 h ?", "à 9_h, ou à 10_h_?"),
             ("« Bonjour ! » 4 hommes, le h 5", "«_Bonjour_!_» 4 hommes, le h 5"),
-            ("at 2:30 pm: 01 23 45", "at 2:30 pm: 01 23 45"),
+            ("at 2:30 pm: 01 23 45", "at 2:30_pm: 01 23 45"),
+            ("9:00 am, 3 pmx, 4 amis", "9:00_am, 3 pmx, 4 amis"),
             (" :", "_:"),
             ("", ""),
         ] {

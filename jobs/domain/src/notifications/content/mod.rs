@@ -22,6 +22,7 @@ pub use facts::AppointmentFacts;
 pub use fill::PLACEHOLDERS;
 pub use invitation::{InvitationContext, invitation_email};
 pub use invoice::{InvoiceMail, invoice_email, overdue_email};
+pub use layout::unbroken;
 pub use password_reset::{PasswordChanged, PasswordReset, password_changed_email, password_reset_email};
 pub use render::{Content, render};
 pub use standard::{Words, standard};

@@ -10,7 +10,7 @@ use crate::notifications::{Channel, Purpose};
 
 const PURPOSES: [Purpose; 3] = [Purpose::Reminder, Purpose::Confirmation, Purpose::Cancellation];
 const LANGUAGES: [Language; 2] = [Language::Fr, Language::En];
-const LINK: &str = "https://rdv.permanence.example/r/7Gk2Qx9bT4mW";
+const LINK: &str = "https://rdv.permanence.example/r/7Gk2Qx9bT4mWc3Zn";
 
 fn facts() -> AppointmentFacts {
     AppointmentFacts {

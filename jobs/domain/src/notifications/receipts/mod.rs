@@ -11,7 +11,7 @@ pub mod twilio;
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use crate::config::{Env, http_url};
+use crate::config::{Env, http_url, under};
 
 pub use awaiting::awaiting;
 pub use record::{Recorded, record};
@@ -53,11 +53,7 @@ pub fn webhook_base(env: &mut Env) -> Option<Url> {
 
 /// Where a provider calls back, given where it reaches the API.
 pub fn webhook_url(base: &Url, provider: Provider) -> String {
-    let mut url = base.clone();
-    url.set_path(&format!("{}/api/v1/webhooks/{}", base.path().trim_end_matches('/'), provider.name()));
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
+    under(base, &format!("api/v1/webhooks/{}", provider.name())).into()
 }
 
 /// What became of a message that a provider took.

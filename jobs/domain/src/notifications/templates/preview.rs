@@ -120,7 +120,7 @@ pub(super) async fn sample(tx: &mut TenantTx, language: Language) -> Result<Appo
         practitioner_name: "Dominique Martin".to_owned(),
         specialty: disclosed(settings.disclose_specialty, specialty),
         reason: disclosed(settings.disclose_reason, reason),
-        manage_url: Some("https://rdv.example.fr/r/7Gk2Qx9bT4mW".to_owned()),
+        manage_url: Some("https://rdv.example.fr/r/7Gk2Qx9bT4mWc3Zn".to_owned()),
         unsubscribe_url: None,
     })
 }

@@ -6,8 +6,8 @@ const token = location.hash.slice(1);
 const words = {
   accepted: "C’est fait : vous pouvez vous connecter. — Done: you may sign in.",
   weak_password: "Ce mot de passe est trop simple. — This password is too simple.",
-  invalid_token: "Cette invitation n’est plus valable : demandez-en une autre. — This invitation has ended: ask for another.",
-  wrong_credentials: "Vous avez déjà un compte : donnez son mot de passe. — You have an account already: give its password.",
+  invalid_token: form.dataset.ended,
+  wrong_credentials: form.dataset.wrong,
   other: "Cela n’a pas fonctionné : réessayez dans un instant. — That did not work: try again in a moment.",
 };
 
@@ -17,7 +17,7 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   let code = "other";
   try {
-    const response = await fetch("/api/v1/auth/accept-invitation", {
+    const response = await fetch(form.dataset.route, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ token, password: document.getElementById("password").value }),
@@ -27,7 +27,7 @@ form.addEventListener("submit", async (event) => {
   } catch {
     // No answer: the words for it are set already.
   }
-  answer.textContent = words[code] ?? words.other;
+  answer.textContent = words[code] || words.other;
   answer.className = code === "accepted" ? "good" : "bad";
   form.hidden = code === "accepted";
   button.disabled = false;
