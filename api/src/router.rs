@@ -85,17 +85,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::get_export, exports::remove_export))
         .routes(routes!(exports::download_export))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
-        .routes(routes!(jobs::list_jobs))
-        .routes(routes!(jobs::retry_jobs))
-        .routes(routes!(jobs::get_job))
-        .routes(routes!(jobs::watch_job))
-        .routes(routes!(jobs::retry_job))
-        .routes(routes!(jobs::cancel_job))
-        .routes(routes!(jobs::discard_job))
-        .routes(routes!(queues::list_queues))
-        .routes(routes!(queues::pause_queue))
-        .routes(routes!(queues::resume_queue))
-        .routes(routes!(queues::limit_queue))
+        .merge(background())
+        // Whoever bills.
         .merge(bills());
     OpenApiRouter::with_openapi(docs::Doc::openapi())
         .nest("/api/v1", v1)
@@ -126,7 +117,23 @@ fn stock() -> OpenApiRouter<App> {
         .routes(routes!(inventory::get_subscription, inventory::update_subscription))
 }
 
-/// Whoever bills.
+/// What happens in the background.
+fn background() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::retry_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::watch_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::discard_job))
+        .routes(routes!(queues::list_queues))
+        .routes(routes!(queues::pause_queue))
+        .routes(routes!(queues::resume_queue))
+        .routes(routes!(queues::limit_queue))
+}
+
+/// Invoices, quotes, payments and what is charged for.
 fn bills() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(invoices::draft_invoice, invoices::list_invoices))

@@ -66,7 +66,7 @@ async fn found(platform: &Platform, reminders: usize) -> Vec<Part> {
 fn due(appointments: &[Uuid], begin: DateTime<Utc>) -> Vec<(Uuid, DateTime<Utc>)> {
     let count = appointments.len();
     // A step that shares no divisor with the count visits every place once.
-    let step = (count / 3..).find(|step| gcd(*step, count) == 1).unwrap_or(1);
+    let step = (count / 3..=count).find(|step| gcd(*step, count) == 1).unwrap_or(1);
     let place = |n: usize| i64::try_from(n * step % count * 60_000 / count).unwrap();
     appointments.iter().enumerate().map(|(n, id)| (*id, begin + Duration::milliseconds(place(n)))).collect()
 }
