@@ -198,7 +198,7 @@ async fn what_cannot_be_exported_is_told_all_at_once() {
         [
             "color: unknown_field: one of the fields kind, format, profile, filters",
             "format: unknown_value: one of csv, zip, xlsx",
-            "kind: unknown_value: one of patients, appointments",
+            "kind: unknown_value: one of patients, appointments, invoices, payments",
         ]
     );
     assert_eq!(practice.admin.get(EXPORTS).await.expect(200).body["total"], 0);

@@ -59,7 +59,8 @@ pub enum Profile {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserr, Serialize, Deserialize, ToSchema)]
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub struct Filters {
-    /// First day, by the practice's clocks: of the registration of patients, of the begin of appointments.
+    /// First day, by the practice's clocks: of a patient's registration, an appointment's begin, an invoice's issue, a
+    /// payment.
     #[deserr(default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Day>,

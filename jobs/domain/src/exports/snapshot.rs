@@ -67,16 +67,21 @@ pub(super) async fn limit(
     let until = filters.to.map(|Day(day)| day_bounds(day, zone).1.to_rfc3339());
     let practitioner = filters.practitioner_id.map(|id| id.to_string());
     let status = filters.status.map(AppointmentStatus::as_str);
+    let days = [filters.from, filters.to].map(|day| day.map(|Day(day)| day.to_string()));
     sqlx::query!(
         "SELECT set_config('permanence.export_from', COALESCE($1, ''), true) AS a,
                 set_config('permanence.export_until', COALESCE($2, ''), true) AS b,
                 set_config('permanence.export_practitioner', COALESCE($3, ''), true) AS c,
                 set_config('permanence.export_status', COALESCE($4, ''), true) AS d,
-                set_config('TimeZone', COALESCE($5, current_setting('TimeZone')), true) AS e",
+                set_config('permanence.export_from_day', COALESCE($5, ''), true) AS e,
+                set_config('permanence.export_to_day', COALESCE($6, ''), true) AS f,
+                set_config('TimeZone', COALESCE($7, current_setting('TimeZone')), true) AS g",
         from,
         until,
         practitioner,
         status,
+        days[0],
+        days[1],
         clocks.map(Tz::name),
     )
     .fetch_one(conn)

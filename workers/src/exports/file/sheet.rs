@@ -75,10 +75,8 @@ fn put(
             Ok(number) => sheet.write_number(line, place, number)?,
             Err(_) => sheet.write_string(line, place, text)?,
         },
-        Holds::Cents => match text.parse::<i32>() {
-            Ok(cents) => {
-                sheet.write_number_with_format(line, place, f64::from(cents) / 100.0, &formats.money)?
-            }
+        Holds::Cents => match text.parse::<f64>() {
+            Ok(cents) => sheet.write_number_with_format(line, place, cents / 100.0, &formats.money)?,
             Err(_) => sheet.write_string(line, place, text)?,
         },
         Holds::Bool => sheet.write_string(line, place, if text == "t" { "oui" } else { "non" })?,

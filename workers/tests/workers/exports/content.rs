@@ -4,8 +4,9 @@ use std::io::{Cursor, Read};
 
 use chrono_tz::Tz;
 use permanence_domain::{
+    billing::{self, NewCreditNote, NewPayment, Payer, PaymentMethod},
     exports::{ExportFormat, ExportKind, Filters, Profile},
-    field::Day,
+    field::{Day, Label},
     scheduling::{self, AppointmentStatus},
 };
 use serde_json::{Value, json};
@@ -13,7 +14,10 @@ use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use super::{fetched, of, strange_patient, within};
-use crate::support::World;
+use crate::{
+    billing::{owed, sells},
+    support::World,
+};
 
 const NOW: &str = "2027-01-11T08:00:00Z";
 
@@ -112,6 +116,67 @@ async fn a_workbook_holds_texts_days_and_no_formula() {
     assert!(!sheet.contains("<f>"), "{sheet}");
     let book = String::from_utf8(entry(&mut archive, "xl/workbook.xml")).unwrap();
     assert!(book.contains("name=\"Patients\""), "{book}");
+}
+
+#[tokio::test]
+async fn money_adds_up_and_stays_a_number() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    sells(&world).await;
+    let id = owed(&world).await;
+    let mut tx = world.begin().await;
+    let day = |text| Day::parse(text).unwrap();
+    let paid = |amount: i64, paid_on| NewPayment {
+        amount: amount.try_into().unwrap(),
+        method: PaymentMethod::Cheque,
+        payer: Payer::Patient,
+        paid_on: Some(day(paid_on)),
+        reference: Some(Label::parse("=12").unwrap()),
+    };
+    let payment = billing::record_payment(&mut tx, id, &paid(6000, "2027-01-11")).await.unwrap().payment.id;
+    let credit = NewCreditNote {
+        reason: Label::parse("Erreur").unwrap(),
+        lines: Vec::new(),
+        amount: Some(1505.try_into().unwrap()),
+        insurer_share: None,
+    };
+    let credit = billing::credit_invoice(&mut tx, id, &credit).await.unwrap().id;
+    let refund = billing::record_refund(&mut tx, id, &paid(5, "2027-01-11")).await.unwrap().payment.id;
+    tx.commit().await.unwrap();
+
+    let french = |kind| of(kind, ExportFormat::Csv, Some(Profile::French));
+    let (_, file) = fetched(&world, &french(ExportKind::Invoices)).await;
+    assert_eq!(
+        String::from_utf8(file).unwrap(),
+        format!(
+            "\u{feff}Identifiant;Nature;Numéro;Date;Échéance;Client;Identifiant du patient;Montant HT;TVA;Montant TTC;\
+             Part de la complémentaire;Avoirs;Payé;Reste à payer;Statut;Facture d'origine;Émise le\r\n\
+             {id};facture;F2027-000001;11/01/2027;10/02/2027;Zoé Noël;;60,00;0,00;60,00;0,00;15,05;59,95;-15,00;payée;;\
+             11/01/2027 09:00:00\r\n\
+             {credit};avoir;A2027-000001;11/01/2027;11/01/2027;Zoé Noël;;-15,05;0,00;-15,05;0,00;;;;;F2027-000001;\
+             11/01/2027 09:00:00\r\n"
+        )
+    );
+    let (_, file) = fetched(&world, &french(ExportKind::Payments)).await;
+    let lines: Vec<String> = String::from_utf8(file).unwrap().lines().skip(1).map(str::to_owned).collect();
+    let mut wanted = [
+        format!(
+            "{payment};11/01/2027;paiement;60,00;chèque;patient;'=12;{id};F2027-000001;Zoé Noël;11/01/2027 09:00:00"
+        ),
+        format!(
+            "{refund};11/01/2027;remboursement;-0,05;chèque;patient;'=12;{id};F2027-000001;Zoé Noël;11/01/2027 09:00:00"
+        ),
+    ];
+    wanted.sort();
+    assert_eq!(lines, wanted);
+    let later = Filters { from: Some(day("2027-01-12")), ..Filters::default() };
+    for kind in [ExportKind::Invoices, ExportKind::Payments] {
+        let (export, _) = fetched(&world, &within(kind, later.clone())).await;
+        assert_eq!(export.rows, Some(0), "{kind:?}");
+    }
+    let (_, workbook) = fetched(&world, &of(ExportKind::Payments, ExportFormat::Xlsx, None)).await;
+    let mut archive = ZipArchive::new(Cursor::new(workbook)).unwrap();
+    let sheet = String::from_utf8(entry(&mut archive, "xl/worksheets/sheet1.xml")).unwrap();
+    assert!(sheet.contains("<v>60</v>") && sheet.contains("<v>-0.05</v>"), "{sheet}");
 }
 
 #[tokio::test]

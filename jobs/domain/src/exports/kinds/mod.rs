@@ -2,7 +2,9 @@
 //! as Postgres writes it, anything else as it is.
 
 mod appointments;
+mod invoices;
 mod patients;
+mod payments;
 
 use deserr::Deserr;
 use futures::future::BoxFuture;
@@ -21,17 +23,23 @@ pub enum ExportKind {
     Patients,
     /// The appointments, in the order of their begin, cancelled ones too.
     Appointments,
+    /// The invoices and credit notes that were issued, in the order of their issue.
+    Invoices,
+    /// What was paid and given back, by its day.
+    Payments,
 }
 
 impl ExportKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Patients, Self::Appointments];
+    pub const ALL: [Self; 4] = [Self::Patients, Self::Appointments, Self::Invoices, Self::Payments];
 
     /// Its columns, filters and rows.
     pub fn kind(self) -> &'static Kind {
         match self {
             Self::Patients => &patients::KIND,
             Self::Appointments => &appointments::KIND,
+            Self::Invoices => &invoices::KIND,
+            Self::Payments => &payments::KIND,
         }
     }
 
