@@ -9,7 +9,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use super::{Facts, Rows, table};
 
-/// How hard to compress: see docs/BENCHMARKS.md for what each level takes.
+/// How hard to compress: quick, so that the database and not the compression sets the pace.
 const LEVEL: i64 = 3;
 /// From so many rows on a file may pass 4 GiB, and its entry is written as ZIP64.
 const LARGE: i64 = 4_000_000;

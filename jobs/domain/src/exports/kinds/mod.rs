@@ -107,8 +107,8 @@ impl Kind {
     }
 }
 
-/// A kind from its parts. Its query is checked like any other, and sent as COPY, which takes several times less of a core
-/// than rows do (see docs/BENCHMARKS.md).
+/// A kind from its parts. Its query is checked like any other, and sent as COPY, which takes less of a core than rows
+/// that are decoded and written again.
 macro_rules! kind {
     (
         name: $name:literal, title: $title:literal, filters: $filters:expr,
