@@ -101,6 +101,8 @@ pub(crate) struct MailEnd {
     pub(crate) status: &'static str,
     /// Why it was not sent.
     pub(crate) code: Option<String>,
+    /// Who took it, where somebody did.
+    pub(crate) receipt: Option<Receipt>,
     /// What was certainly not taken is tried again, what perhaps was is not.
     pub(crate) outcome: Outcome,
 }
@@ -118,7 +120,8 @@ impl MailEnd {
             }
             Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
         };
-        Self { status, code: sent.err().map(|error| error.code().to_owned()), outcome }
+        let code = sent.as_ref().err().map(|error| error.code().to_owned());
+        Self { status, code, receipt: sent.ok(), outcome }
     }
 
     /// An earlier attempt noted its intent and never its end: it is not sent again.
@@ -126,6 +129,7 @@ impl MailEnd {
         Self {
             status: "uncertain",
             code: Some("worker_lost".to_owned()),
+            receipt: None,
             outcome: Outcome::Discard(Failure::new("uncertain", advice)),
         }
     }

@@ -11,14 +11,13 @@ use permanence_domain::{
     ids::InvoiceMailId,
     notifications::content::{invoice_email, overdue_email},
 };
-use permanence_queue::Failure;
 
 use crate::{
     clients::{
         Receipt, SendError,
         smtp::{AttachedFile, Email},
     },
-    perform::{Outcome, Perform, Run, insist},
+    perform::{MailEnd, Outcome, Perform, Run, insist},
     services::{Messaging, Services},
 };
 
@@ -40,18 +39,27 @@ async fn send_once(id: InvoiceMailId, run: Run, services: &Services) -> Result<O
     let start = begin_invoice_mail(&mut tx, id).await?;
     // From here on the intent is known to whoever comes next, even if this process dies in the next line.
     tx.commit().await?;
-    match start {
-        InvoiceMailStart::Settled => Ok(Outcome::Done(None)),
-        InvoiceMailStart::Wait(wait) => Ok(Outcome::Snooze(wait.to_std().unwrap_or_default())),
-        InvoiceMailStart::Uncertain => {
-            note(id, ("uncertain", Some("worker_lost")), None, run, services).await?;
-            Ok(Outcome::Discard(Failure::new("uncertain", "an earlier attempt may have sent it")))
-        }
-        InvoiceMailStart::Send(mail) => {
-            let sent = send(&mail, messaging, services).await;
-            settle(id, sent, run, services).await
-        }
+    let ended = match start {
+        InvoiceMailStart::Settled => return Ok(Outcome::Done(None)),
+        InvoiceMailStart::Wait(wait) => return Ok(Outcome::Snooze(wait.to_std().unwrap_or_default())),
+        InvoiceMailStart::Uncertain => MailEnd::in_doubt("an earlier attempt may have sent it"),
+        InvoiceMailStart::Send(mail) => MailEnd::of(send(&mail, messaging, services).await, run),
+    };
+    if let Some(code) = &ended.code {
+        tracing::warn!(mail_id = %id, code, "a mail about an invoice was not sent");
     }
+    // It is a fact, whoever holds the job by now.
+    insist(|| end_once(id, &ended, run, services)).await?;
+    Ok(ended.outcome)
+}
+
+async fn end_once(id: InvoiceMailId, ended: &MailEnd, run: Run, services: &Services) -> Result<()> {
+    // A mail about an invoice that is to be tried again is planned, as messages to patients are.
+    let status = if ended.status == "pending" { "planned" } else { ended.status };
+    let receipt = ended.receipt.as_ref().map(|receipt| (receipt.provider, receipt.message_id.as_str()));
+    let mut tx = run.begin(services).await?;
+    end_invoice_mail(&mut tx, id, status, ended.code.as_deref(), receipt).await?;
+    tx.commit().await
 }
 
 async fn send(
@@ -95,46 +103,4 @@ async fn fetch(paper: &Paper, services: &Services) -> Result<AttachedFile, SendE
     };
     let bytes = got.map_err(away)?;
     Ok(AttachedFile { name: paper.file_name.clone(), content_type: "application/pdf", bytes })
-}
-
-/// Notes what became of the mail, whoever holds the job by now: it is a fact.
-async fn settle(
-    id: InvoiceMailId,
-    sent: Result<Receipt, SendError>,
-    run: Run,
-    services: &Services,
-) -> Result<Outcome> {
-    let refused = |code: &str| Failure::new(code.to_owned(), "the provider did not take the mail");
-    let (status, outcome) = match &sent {
-        Ok(_) => ("sent", Outcome::Done(None)),
-        Err(SendError::Temporary { code, .. }) if !run.last_attempt => {
-            ("planned", Outcome::Retry(refused(code)))
-        }
-        Err(SendError::Temporary { code, .. } | SendError::Permanent { code }) => {
-            ("failed", Outcome::Discard(refused(code)))
-        }
-        Err(SendError::Uncertain { code }) => ("uncertain", Outcome::Discard(refused(code))),
-    };
-    if let Err(error) = &sent {
-        tracing::warn!(mail_id = %id, code = error.code(), "a mail about an invoice was not sent");
-    }
-    let code = sent.as_ref().err().map(SendError::code);
-    let receipt = sent.as_ref().ok().map(|receipt| (receipt.provider, receipt.message_id.as_str()));
-    note(id, (status, code), receipt, run, services).await?;
-    Ok(outcome)
-}
-
-async fn note(
-    id: InvoiceMailId,
-    (status, code): (&str, Option<&str>),
-    receipt: Option<(&str, &str)>,
-    run: Run,
-    services: &Services,
-) -> Result<()> {
-    insist(|| async move {
-        let mut tx = run.begin(services).await?;
-        end_invoice_mail(&mut tx, id, status, code, receipt).await?;
-        tx.commit().await
-    })
-    .await
 }
