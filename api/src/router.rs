@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     appointments, auth, availability,
-    billing::{invoices, papers, payments, quotes, runs, services, templates as invoice_templates},
+    billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
     exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
@@ -48,6 +48,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::change_user_role))
         .routes(routes!(users::resend_invitation))
         .routes(routes!(settings::get_settings, settings::update_settings))
+        .routes(routes!(logos::put_logo, logos::get_logo, logos::remove_logo))
         .routes(routes!(templates::list_templates))
         .routes(routes!(templates::preview_template))
         .routes(routes!(templates::get_template, templates::replace_template, templates::reset_template))
@@ -143,6 +144,7 @@ fn bills() -> OpenApiRouter<App> {
         .routes(routes!(payments::record_payment, payments::list_payments))
         .routes(routes!(payments::record_refund))
         .routes(routes!(payments::get_receivables))
+        .routes(routes!(payments::list_debtors))
         .routes(routes!(papers::get_invoice_pdf))
         .routes(routes!(papers::send_invoice))
         .routes(routes!(papers::list_invoice_mails))
@@ -162,6 +164,8 @@ fn bills() -> OpenApiRouter<App> {
             invoice_templates::replace_invoice_template,
             invoice_templates::reset_invoice_template
         ))
+        .routes(routes!(invoice_templates::preview_invoice_template))
+        .routes(routes!(invoice_templates::get_invoice_preview))
 }
 
 /// The whole service.

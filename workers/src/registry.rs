@@ -4,7 +4,8 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     billing::jobs::{
-        EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RenderInvoicePdf, SendInvoice,
+        EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
+        RenderInvoicePreview, SendInvoice,
     },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
@@ -57,6 +58,8 @@ impl Registry {
             .with::<FindOverdue>()
             .with::<RemindDebtor>()
             .with::<RenderInvoicePdf>()
+            .with::<RenderInvoicePreview>()
+            .with::<RemoveInvoicePreview>()
             .with::<SendInvoice>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()

@@ -21,7 +21,7 @@ pub(crate) use input::{
     Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath,
 };
 pub(crate) use public::Public;
-pub(crate) use upload::{Csv, Upload};
+pub(crate) use upload::{Csv, LogoPicture, Upload};
 
 /// Largest body of a request, bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;

@@ -153,13 +153,13 @@ impl TestApi {
         ]
     }
 
-    /// How many files lie in the object store.
-    pub(crate) fn objects(&self) -> usize {
+    /// How many files of an area lie in the object store.
+    pub(crate) fn objects(&self, area: &str) -> usize {
         fn files(folder: &std::path::Path) -> usize {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
         }
-        files(&self.folder.path().join("permanence").join("imports"))
+        files(&self.folder.path().join("permanence").join(area))
     }
 
     /// The object store as the platform sees it.

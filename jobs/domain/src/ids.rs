@@ -104,6 +104,8 @@ ids! {
     PaymentId,
     /// A mail about an invoice.
     InvoiceMailId,
+    /// A specimen of a practice's words on paper.
+    InvoicePreviewId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }

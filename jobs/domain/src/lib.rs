@@ -22,6 +22,7 @@ pub mod operations;
 pub mod page;
 pub mod patients;
 pub mod people;
+pub mod picture;
 mod placeholders;
 pub mod platform;
 pub mod scheduling;

@@ -9,6 +9,7 @@ mod exports;
 mod imports;
 mod invitations;
 mod killed;
+mod looks;
 mod metrics;
 mod papers;
 mod reasons;
