@@ -33,12 +33,11 @@ impl Perform for RenderInvoicePdf {
     }
 }
 
+/// How a document becomes a file.
+pub(super) type Render = fn(&Document, Option<&[u8]>) -> std::result::Result<Vec<u8>, PaperError>;
+
 /// Draws a document with its logo.
-pub(super) async fn draw(
-    document: Box<Document>,
-    storage: &Storage,
-    render: fn(&Document, Option<&[u8]>) -> std::result::Result<Vec<u8>, PaperError>,
-) -> Result<Vec<u8>> {
+pub(super) async fn draw(document: Box<Document>, storage: &Storage, render: Render) -> Result<Vec<u8>> {
     let logo = match &document.logo {
         Some(key) => logo(&ObjectKey::parse(key)?, storage).await?,
         None => None,
