@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{
     Document, DocumentKind, InvoiceContent, Paper, PaperStart, Referenced, fill, issue,
     jobs::{RemoveInvoicePreview, RenderInvoicePreview},
-    template,
+    template, words,
 };
 use crate::{
     audit,
@@ -95,6 +95,8 @@ async fn specimen(
     NUMBER.clone_into(&mut document.number);
     document.seller.practitioner = Some("Camille Exemple, RPPS 10000000000".to_owned());
     if kind == DocumentKind::CreditNote {
+        document.issued_on = today;
+        document.terms.words = words::credit_terms(document, "Exemple");
         document.credits = Some(Referenced { number: NUMBER.to_owned(), issued_on: today });
     }
     let mut document = unnumbered.dated(today);
