@@ -19,6 +19,7 @@ mod pages;
 mod patients;
 mod practitioners;
 mod queues;
+mod records;
 mod respond;
 mod rooms;
 mod router;

@@ -24,7 +24,7 @@ use crate::{
     docs,
     error::{ApiError, unknown_method, unknown_route},
     exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
-    queues, rooms, settings,
+    queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -79,6 +79,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::list_patient_messages))
         .routes(routes!(messages::resolve_message))
+        // Whoever cares.
+        .merge(care())
         // Whoever looks after the stock.
         .merge(stock())
         // Whoever takes data out.
@@ -104,6 +106,15 @@ fn inbox() -> OpenApiRouter<App> {
         .routes(routes!(notifications::read_all_notifications))
         .routes(routes!(notifications::read_notification))
         .routes(routes!(notifications::delete_notification))
+}
+
+/// What care writes down.
+fn care() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(records::write_record, records::list_records))
+        .routes(routes!(records::get_record, records::update_record, records::retract_record))
+        .routes(routes!(records::list_record_versions))
+        .routes(routes!(records::get_record_version))
 }
 
 /// What the practice keeps in stock.

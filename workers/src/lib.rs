@@ -14,4 +14,5 @@ pub mod process;
 pub mod registry;
 pub mod schedule;
 pub mod services;
+mod vault;
 mod xml;

@@ -16,6 +16,7 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
+    vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,7 @@ impl Registry {
             .with::<SendInvoice>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
+            .with::<Rewrap>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()

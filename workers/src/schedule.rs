@@ -12,6 +12,7 @@ use permanence_domain::{
     inventory::jobs::WatchStock,
     notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
+    vault::Rewrap,
 };
 use permanence_queue::{NewJob, cron, show_gauges};
 use tokio::time::{Instant, sleep};
@@ -35,6 +36,7 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,
+        civil("rewrap-keys", "47 2 * * *", |_due| NewJob::of(&Rewrap {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
     ])
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use permanence_domain::{
     Error, clock::SharedClock, db::Db, error::Result, identity::TokenHashes, notifications::Links,
-    storage::Storage,
+    storage::Storage, vault::Vault,
 };
 use url::Url;
 
@@ -101,6 +101,8 @@ pub struct Services {
     pub messaging: Option<Messaging>,
     /// The object store.
     pub storage: Option<Storage>,
+    /// The keys of what is sealed.
+    pub vault: Option<Vault>,
 }
 
 impl Services {
@@ -114,5 +116,9 @@ impl Services {
         self.storage
             .as_ref()
             .ok_or_else(|| Error::internal("this pool is configured without an object store"))
+    }
+    /// The keys of what is sealed, in the pool that has them.
+    pub fn vault(&self) -> Result<&Vault> {
+        self.vault.as_ref().ok_or_else(|| Error::internal("this pool is configured without keys"))
     }
 }

@@ -44,6 +44,8 @@ permissions!(
     QueuesWrite,
     PatientsRead,
     PatientsWrite,
+    RecordsRead,
+    RecordsWrite,
     PracticeRead,
     PracticeWrite,
     AppointmentsRead,

@@ -21,6 +21,7 @@ mod password;
 mod patients;
 mod practice;
 mod process;
+mod records;
 mod serve;
 mod settings;
 mod support;

@@ -99,7 +99,8 @@ impl Platform {
         let mut tasks = JoinSet::new();
         let messaging = Messaging::new(&config.messaging, clock.clone())?;
         let storage = Some(Storage::new(&config.api.storage));
-        let registry = Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage });
+        let vault = Some(config.api.vault.clone());
+        let registry = Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage, vault });
         let bell = Listener::start(options.clone());
         for queue in POOLS {
             let pool = process::Pool {

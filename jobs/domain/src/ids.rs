@@ -106,6 +106,8 @@ ids! {
     InvoiceMailId,
     /// A specimen of a practice's words on paper.
     InvoicePreviewId,
+    /// A record of a patient's care.
+    MedicalRecordId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }

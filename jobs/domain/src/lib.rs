@@ -25,10 +25,12 @@ pub mod people;
 pub mod picture;
 mod placeholders;
 pub mod platform;
+pub mod records;
 pub mod scheduling;
 pub mod signal;
 pub mod storage;
 pub mod telemetry;
 pub mod tenants;
+pub mod vault;
 
 pub use error::{Error, Invalid, Problem, Result};

@@ -18,6 +18,7 @@ use permanence_domain::{
     scheduling::{self, NewAppointment},
     storage::Storage,
     tenants,
+    vault::{LocalMaster, Vault},
 };
 use permanence_embedded::{
     mail::MailServer,
@@ -54,6 +55,11 @@ pub(crate) struct World {
     pub(crate) tenant: TenantId,
     pub(crate) patient: PatientId,
     pub(crate) practitioner: PractitionerId,
+}
+
+/// The keys of every test's platform.
+pub(crate) fn vault() -> Vault {
+    Vault::new(LocalMaster::parse(&format!("test:{}", "0e".repeat(32))).expect("a master key"))
 }
 
 /// Waits for a future that must come true soon.
@@ -300,7 +306,12 @@ impl World {
 
     pub(crate) fn services(&self) -> Services {
         let messaging = Messaging::new(&self.messaging(), self.db.clock().clone()).expect("messaging");
-        Services { db: self.db.clone(), messaging: Some(messaging), storage: Some(self.storage()) }
+        Services {
+            db: self.db.clone(),
+            messaging: Some(messaging),
+            storage: Some(self.storage()),
+            vault: Some(vault()),
+        }
     }
 
     /// Starts the reminders pool.

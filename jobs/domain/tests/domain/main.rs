@@ -8,3 +8,4 @@ mod isolation;
 mod migrations;
 mod trail;
 mod two;
+mod vault;

@@ -23,7 +23,10 @@ use permanence_embedded::testing::TestDatabase;
 use permanence_queue::Waker;
 use uuid::Uuid;
 
-use crate::bills::bill;
+use crate::{
+    bills::bill,
+    vault::{OLD as MASTER, noted, vault},
+};
 
 /// Two practices, apart.
 pub(crate) struct Two {
@@ -100,6 +103,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     lose(&mut tx, booking.patient_id).await;
+    noted(&mut tx, &vault(&[MASTER]), booking.patient_id).await;
     take_out(&mut tx).await;
     link(&mut tx, booking.patient_id).await;
     sqlx::query(
