@@ -24,7 +24,7 @@ use crate::{
     docs,
     error::{ApiError, unknown_method, unknown_route},
     exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
-    queues, records, rooms, settings,
+    privacy, queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -115,6 +115,14 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(records::get_record, records::update_record, records::retract_record))
         .routes(routes!(records::list_record_versions))
         .routes(routes!(records::get_record_version))
+        .routes(routes!(privacy::request_erasure))
+        .routes(routes!(privacy::list_erasures))
+        .routes(routes!(privacy::get_erasure))
+        .routes(routes!(privacy::cancel_erasure))
+        .routes(routes!(privacy::get_certificate))
+        .routes(routes!(privacy::get_certificate_pdf))
+        .routes(routes!(privacy::list_retained))
+        .routes(routes!(privacy::open_retained))
 }
 
 /// What the practice keeps in stock.

@@ -16,6 +16,7 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::{EraseSubjects, FindDueErasures, RenderCertificate},
     vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
@@ -65,6 +66,9 @@ impl Registry {
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
             .with::<Rewrap>()
+            .with::<FindDueErasures>()
+            .with::<EraseSubjects>()
+            .with::<RenderCertificate>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()

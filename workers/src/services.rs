@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use permanence_domain::{
     Error, clock::SharedClock, db::Db, error::Result, identity::TokenHashes, notifications::Links,
-    storage::Storage, vault::Vault,
+    privacy::Signer, storage::Storage, vault::Vault,
 };
 use url::Url;
 
@@ -103,6 +103,8 @@ pub struct Services {
     pub storage: Option<Storage>,
     /// The keys of what is sealed.
     pub vault: Option<Vault>,
+    /// Signs the certificates of erasures.
+    pub signer: Option<Signer>,
 }
 
 impl Services {
@@ -120,5 +122,9 @@ impl Services {
     /// The keys of what is sealed, in the pool that has them.
     pub fn vault(&self) -> Result<&Vault> {
         self.vault.as_ref().ok_or_else(|| Error::internal("this pool is configured without keys"))
+    }
+    /// Signs the certificates of erasures, in the pool that has the key.
+    pub fn signer(&self) -> Result<&Signer> {
+        self.signer.as_ref().ok_or_else(|| Error::internal("this pool is configured without a key to sign"))
     }
 }

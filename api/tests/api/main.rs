@@ -7,6 +7,7 @@ mod auth;
 mod availability;
 mod billing;
 mod contract;
+mod erasures;
 mod errors;
 mod exports;
 mod health;

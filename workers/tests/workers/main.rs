@@ -5,6 +5,7 @@
 mod account_mails;
 mod billing;
 mod deliveries;
+mod erasure;
 mod exports;
 mod imports;
 mod invitations;

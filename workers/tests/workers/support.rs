@@ -15,6 +15,7 @@ use permanence_domain::{
     notifications::{MessageLog, MessageStatus, Purpose, messages_of_appointment},
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
+    privacy::Signer,
     scheduling::{self, NewAppointment},
     storage::Storage,
     tenants,
@@ -60,6 +61,11 @@ pub(crate) struct World {
 /// The keys of every test's platform.
 pub(crate) fn vault() -> Vault {
     Vault::new(LocalMaster::parse(&format!("test:{}", "0e".repeat(32))).expect("a master key"))
+}
+
+/// Signs every test's certificates.
+pub(crate) fn signer() -> Signer {
+    Signer::of(&Secret::new("0d".repeat(32))).expect("a key")
 }
 
 /// Waits for a future that must come true soon.
@@ -311,6 +317,7 @@ impl World {
             messaging: Some(messaging),
             storage: Some(self.storage()),
             vault: Some(vault()),
+            signer: Some(signer()),
         }
     }
 

@@ -72,6 +72,7 @@ impl Platform {
                     messaging: Some(messaging),
                     storage: objects,
                     vault: None,
+                    signer: None,
                 }),
                 CancellationToken::new(),
             );
