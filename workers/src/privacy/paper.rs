@@ -57,6 +57,29 @@ const ENGLISH: Words = Words {
             permanence privacy verify certificate.json. Public key and signature:",
 };
 
+/// Stable names, in French and in English.
+const NAMES: [(&str, &str, &str); 19] = [
+    ("patients", "fiche du patient", "patient’s file"),
+    ("patient_consents", "historique des consentements", "history of consents"),
+    ("patient_links", "liens envoyés", "links that were sent"),
+    ("unreachable_addresses", "adresses injoignables", "unreachable addresses"),
+    ("appointments", "rendez-vous", "appointments"),
+    ("messages", "messages envoyés", "messages that were sent"),
+    ("invoices", "factures et avoirs", "invoices and credit notes"),
+    ("quotes", "devis", "quotes"),
+    ("payments", "paiements", "payments"),
+    ("medical_records", "dossier médical", "medical records"),
+    ("identity", "identité, sous scellés", "identity, under seal"),
+    ("exports", "exports", "exports"),
+    ("objects/invoices", "fichiers PDF", "PDF files"),
+    ("subject_keys", "clés de chiffrement", "encryption keys"),
+    ("deleted", "supprimé", "deleted"),
+    ("emptied", "vidé de tout élément personnel", "emptied of all that is personal"),
+    ("removed", "retiré du stockage", "removed from the store"),
+    ("key_destroyed", "détruit", "destroyed"),
+    ("files", "fichiers", "files"),
+];
+
 struct Sheet {
     fonts: &'static Fonts,
     words: &'static Words,
@@ -109,6 +132,16 @@ impl Sheet {
         wrap(&[Span::new(one_line(text), self.style(face, 9.0, colour))], width)
     }
 
+    /// The word of a table or of what was done, for people; one that has none stands as it is.
+    fn name(&self, stable: &str) -> String {
+        let known = NAMES.iter().find(|(name, ..)| *name == stable);
+        let word = known.map(|(_, french, english)| match self.language {
+            Language::Fr => *french,
+            Language::En => *english,
+        });
+        word.unwrap_or(stable).to_owned()
+    }
+
     fn text(&mut self, text: &str, face: Face, size: f32, colour: Colour) {
         let lines = wrap(&[Span::new(text, self.style(face, size, colour))], self.frame.width);
         self.flow.lines(&lines, 0.0);
@@ -151,7 +184,7 @@ impl Sheet {
         let rows: Vec<[String; 3]> = stated
             .destroyed
             .iter()
-            .map(|gone| [gone.what.clone(), gone.count.to_string(), gone.how.clone()])
+            .map(|gone| [self.name(&gone.what), gone.count.to_string(), self.name(&gone.how)])
             .collect();
         self.table(&head, &[90.0, 30.0, 50.0], &rows);
         if stated.kept.is_empty() {
@@ -165,14 +198,18 @@ impl Sheet {
         let rows: Vec<[String; 4]> = stated
             .kept
             .iter()
-            .map(|kept| [kept.what.clone(), kept.count.to_string(), kept.law.clone(), until(kept.until)])
+            .map(|kept| [self.name(&kept.what), kept.count.to_string(), kept.law.clone(), until(kept.until)])
             .collect();
         self.table(&head, &[55.0, 20.0, 50.0, 45.0], &rows);
     }
 
     fn table<const N: usize>(&mut self, head: &[&str], widths: &[f32; N], rows: &[[String; N]]) {
-        let columns: Vec<Column> =
+        let mut columns: Vec<Column> =
             widths.iter().map(|width| Column { width: mm(*width), align: Align::Left }).collect();
+        // The last has what is left, gaps taken off, so that all tables end where the page does.
+        columns.pop();
+        let width = Column::rest(self.frame.width, &columns);
+        columns.push(Column { width, align: Align::Left });
         let table = Table {
             head: head
                 .iter()
