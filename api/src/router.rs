@@ -23,8 +23,8 @@ use crate::{
     billing::{invoices, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
-    exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
-    queues, rooms, settings,
+    exports, figures, health, inventory, jobs, messages, notifications, observe, pages, patients,
+    practitioners, queues, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -84,6 +84,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_export, exports::list_exports))
         .routes(routes!(exports::get_export, exports::remove_export))
         .routes(routes!(exports::download_export))
+        // Whoever looks at the whole.
+        .merge(figures())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
         // Whoever bills.
@@ -115,6 +117,11 @@ fn stock() -> OpenApiRouter<App> {
         .routes(routes!(inventory::imports::request_import))
         .routes(routes!(inventory::imports::get_import))
         .routes(routes!(inventory::get_subscription, inventory::update_subscription))
+}
+
+/// Figures, and how fresh they are.
+fn figures() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(figures::list_views)).routes(routes!(figures::refresh_view))
 }
 
 /// What happens in the background.

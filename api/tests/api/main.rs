@@ -9,6 +9,7 @@ mod billing;
 mod contract;
 mod errors;
 mod exports;
+mod figures;
 mod health;
 mod idempotency;
 mod imports;

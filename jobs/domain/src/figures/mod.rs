@@ -1,0 +1,13 @@
+//! Figures: materialised views, how fresh they are and how they are refreshed. Reads them through functions that know the
+//! tenant, and changes nothing that they count.
+
+pub mod jobs;
+mod refresh;
+mod request;
+mod state;
+mod view;
+
+pub use refresh::{Refresh, Refreshed, Start, begin, failed};
+pub use request::{request, request_all, request_missing};
+pub use state::{ViewAge, ViewState, ages, view_state, view_states};
+pub use view::View;
