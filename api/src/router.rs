@@ -70,6 +70,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::reschedule_appointment,
             appointments::cancel_appointment
         ))
+        .routes(routes!(appointments::note_no_show, appointments::take_back_no_show))
         .routes(routes!(availability::list_slots))
         .routes(routes!(availability::get_availability, availability::replace_availability))
         .routes(routes!(availability::add_entry))
@@ -121,7 +122,11 @@ fn stock() -> OpenApiRouter<App> {
 
 /// Figures, and how fresh they are.
 fn figures() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(figures::list_views)).routes(routes!(figures::refresh_view))
+    OpenApiRouter::new()
+        .routes(routes!(figures::get_overview))
+        .routes(routes!(figures::get_history))
+        .routes(routes!(figures::list_views))
+        .routes(routes!(figures::refresh_view))
 }
 
 /// What happens in the background.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use permanence_domain::telemetry::prometheus;
+use permanence_domain::{
+    figures::{Start, View, begin, jobs::RefreshView},
+    telemetry::prometheus,
+};
 use permanence_workers::schedule::count;
 
 use crate::support::World;
@@ -39,6 +42,7 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
         (r#"permanence_queue_oldest_seconds{queue="views"}"#.to_owned(), 0.0),
         (r#"permanence_queue_workers{queue="reminders"}"#.to_owned(), 0.0),
         (r#"permanence_queue_paused{queue="reminders"}"#.to_owned(), 0.0),
+        (r#"permanence_view_refreshing_seconds{view="practice_days"}"#.to_owned(), 0.0),
         ("permanence_messages_overdue".to_owned(), 1.0),
         ("permanence_messages_overdue_seconds".to_owned(), 30.0),
     ] {
@@ -47,9 +51,18 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
     let tuples = value(&before, r#"permanence_queue_dead_tuples{queue="reminders"}"#);
     assert!(tuples.is_some_and(|tuples| tuples >= 0.0), "{before}");
     assert!(!before.contains("permanence_queue_started_total"), "nobody works yet");
+    assert!(!before.contains("permanence_view_age_seconds"), "what was never refreshed has no age");
 
     let pool = world.work();
+    let asked = RefreshView { view: View::PracticeDays, after: 0 };
+    let Start::Refresh(refresh) = begin(&world.db, asked).await.unwrap() else { panic!("it is its turn") };
     world.until_idle().await;
+    world.clock.advance(Duration::from_secs(15));
+    count(&world.db).await.unwrap();
+    let refreshing = value(&handle.render(), r#"permanence_view_refreshing_seconds{view="practice_days"}"#);
+    assert_eq!(refreshing, Some(15.0), "a long refresh is seen while it runs");
+    refresh.run(&world.db).await.unwrap();
+
     let mut tx = world.db.system(permanence_domain::db::Actor::JOB).await.unwrap();
     permanence_domain::operations::pause_queue(&mut tx, "reminders").await.unwrap();
     tx.commit().await.unwrap();
@@ -69,6 +82,8 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
         (r#"permanence_queue_oldest_seconds{queue="reminders"}"#.to_owned(), 0.0),
         (r#"permanence_queue_workers{queue="reminders"}"#.to_owned(), 1.0),
         (r#"permanence_queue_paused{queue="reminders"}"#.to_owned(), 1.0),
+        (r#"permanence_view_age_seconds{view="practice_days"}"#.to_owned(), 15.0),
+        (r#"permanence_view_refreshing_seconds{view="practice_days"}"#.to_owned(), 0.0),
         ("permanence_messages_overdue".to_owned(), 0.0),
         ("permanence_messages_overdue_seconds".to_owned(), 0.0),
     ] {

@@ -34,4 +34,6 @@ macro_rules! views {
 views! {
     /// What happened in each practice, day by day.
     PracticeDays = "practice_days",
+    /// What is open in each practice, by the day that it hangs on.
+    PracticeOpen = "practice_open",
 }

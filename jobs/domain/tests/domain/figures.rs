@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::two::{Two, two};
 
 /// The functions by which a tenant reads a view.
-const READERS: [&str; 1] = ["practice_days_between('2000-01-01', '2100-01-01')"];
+const READERS: [&str; 2] = ["practice_days_between('2000-01-01', '2100-01-01')", "practice_open_items()"];
 
 async fn owner(two: &Two) -> PgConnection {
     PgConnection::connect_with(&two.database.owner_options()).await.unwrap()
