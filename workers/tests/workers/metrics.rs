@@ -42,7 +42,6 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
         (r#"permanence_queue_oldest_seconds{queue="views"}"#.to_owned(), 0.0),
         (r#"permanence_queue_workers{queue="reminders"}"#.to_owned(), 0.0),
         (r#"permanence_queue_paused{queue="reminders"}"#.to_owned(), 0.0),
-        (r#"permanence_view_refreshing_seconds{view="practice_days"}"#.to_owned(), 0.0),
         ("permanence_messages_overdue".to_owned(), 1.0),
         ("permanence_messages_overdue_seconds".to_owned(), 30.0),
     ] {
@@ -51,18 +50,9 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
     let tuples = value(&before, r#"permanence_queue_dead_tuples{queue="reminders"}"#);
     assert!(tuples.is_some_and(|tuples| tuples >= 0.0), "{before}");
     assert!(!before.contains("permanence_queue_started_total"), "nobody works yet");
-    assert!(!before.contains("permanence_view_age_seconds"), "what was never refreshed has no age");
 
     let pool = world.work();
-    let asked = RefreshView { view: View::PracticeDays, after: 0 };
-    let Start::Refresh(refresh) = begin(&world.db, asked).await.unwrap() else { panic!("it is its turn") };
     world.until_idle().await;
-    world.clock.advance(Duration::from_secs(15));
-    count(&world.db).await.unwrap();
-    let refreshing = value(&handle.render(), r#"permanence_view_refreshing_seconds{view="practice_days"}"#);
-    assert_eq!(refreshing, Some(15.0), "a long refresh is seen while it runs");
-    refresh.run(&world.db).await.unwrap();
-
     let mut tx = world.db.system(permanence_domain::db::Actor::JOB).await.unwrap();
     permanence_domain::operations::pause_queue(&mut tx, "reminders").await.unwrap();
     tx.commit().await.unwrap();
@@ -82,8 +72,6 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
         (r#"permanence_queue_oldest_seconds{queue="reminders"}"#.to_owned(), 0.0),
         (r#"permanence_queue_workers{queue="reminders"}"#.to_owned(), 1.0),
         (r#"permanence_queue_paused{queue="reminders"}"#.to_owned(), 1.0),
-        (r#"permanence_view_age_seconds{view="practice_days"}"#.to_owned(), 15.0),
-        (r#"permanence_view_refreshing_seconds{view="practice_days"}"#.to_owned(), 0.0),
         ("permanence_messages_overdue".to_owned(), 0.0),
         ("permanence_messages_overdue_seconds".to_owned(), 0.0),
     ] {
@@ -91,4 +79,25 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
     }
     assert!(!after.contains("quantile="), "{after}");
     pool.drain().await;
+}
+
+#[tokio::test]
+async fn a_views_age_is_shown_and_a_long_refresh_while_it_runs() {
+    let recorder = prometheus().unwrap().build_recorder();
+    let handle = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let world = World::at("2027-01-04T08:00:00Z", Tz::Europe__Paris).await;
+    let shown = async || {
+        count(&world.db).await.unwrap();
+        let text = handle.render();
+        ["age", "refreshing"]
+            .map(|what| value(&text, &format!(r#"permanence_view_{what}_seconds{{view="practice_days"}}"#)))
+    };
+    assert_eq!(shown().await, [None, Some(0.0)], "what was never refreshed has no age");
+    let asked = RefreshView { view: View::PracticeDays, after: 0 };
+    let Start::Refresh(refresh) = begin(&world.db, asked).await.unwrap() else { panic!("it is its turn") };
+    world.clock.advance(Duration::from_secs(15));
+    assert_eq!(shown().await, [None, Some(15.0)]);
+    refresh.run(&world.db).await.unwrap();
+    assert_eq!(shown().await, [Some(15.0), Some(0.0)], "as old as the begin of what brought it");
 }
