@@ -1,9 +1,6 @@
 //! Views refreshed by jobs: debounced, visible while they run, harmless when they die.
 
-use std::{
-    process::{Child, Command, Stdio},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -258,15 +255,7 @@ async fn gone(world: &World) {
     soon("the server stops", condition).await;
 }
 
-/// Starts the pool's real binary.
-fn start(world: &World) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_views"))
-        .env_clear()
-        .envs(world.environment())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts")
-}
+const POOL: &str = env!("CARGO_BIN_EXE_views");
 
 #[tokio::test]
 async fn a_killed_workers_refresh_leaves_what_was_and_is_run_again() {
@@ -275,7 +264,7 @@ async fn a_killed_workers_refresh_leaves_what_was_and_is_run_again() {
     with_gate(&world).await;
     gate(&world, true).await;
     ask(&world).await;
-    let mut worker = start(&world);
+    let mut worker = world.start(POOL);
     until(&world, "running", |state| state.refreshing_since.is_some()).await;
     worker.kill().expect("killed");
     worker.wait().expect("gone");
@@ -283,7 +272,7 @@ async fn a_killed_workers_refresh_leaves_what_was_and_is_run_again() {
     assert_eq!(tick_of_view(&world).await, 1, "readers see what was");
 
     gate(&world, false).await;
-    let mut rescuer = start(&world);
+    let mut rescuer = world.start(POOL);
     let state = until(&world, "refreshed", |state| state.as_of.is_some()).await;
     rescuer.kill().expect("killed");
     rescuer.wait().expect("gone");
