@@ -7,6 +7,7 @@ mod billing;
 mod deliveries;
 mod erasure;
 mod exports;
+mod figures;
 mod imports;
 mod invitations;
 mod killed;

@@ -115,7 +115,7 @@ async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>> {
                 (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
                  AND a.attname = CASE WHEN c.relname = 'patients' THEN 'id' ELSE 'patient_id' END)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname IN ('public', 'queue') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+         WHERE n.nspname IN ('public', 'queue') AND c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition
            AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
          ORDER BY 1",
     )
