@@ -3,6 +3,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    audit::jobs::{ForgetEntries, SealEntries},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
         RenderInvoicePreview, SendInvoice,
@@ -66,6 +67,8 @@ impl Registry {
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
+            .with::<SealEntries>()
+            .with::<ForgetEntries>()
     }
 
     fn with<J: Perform>(self) -> Self {

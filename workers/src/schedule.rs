@@ -5,6 +5,10 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use permanence_domain::{
+    audit::{
+        Backlog, backlog,
+        jobs::{ForgetEntries, SealEntries},
+    },
     billing::jobs::FindOverdue,
     db::{Actor, Db},
     error::Result,
@@ -28,6 +32,8 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
     let civil =
         |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
     Ok(vec![
+        civil("seal-audit", "* * * * *", |_due| NewJob::of(&SealEntries {}))?,
+        civil("forget-audit", "47 3 * * *", |_due| NewJob::of(&ForgetEntries {}))?,
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
         civil("sweep-exports", "*/10 * * * *", |_due| NewJob::of(&SweepExports {}))?,
         // In the morning of most practices; elsewhere the mails wait for the end of the quiet hours.
@@ -51,7 +57,7 @@ pub async fn tick(db: &Db, entries: &[cron::Entry]) -> Result<usize> {
     Ok(ticked.len())
 }
 
-/// Counts every queue's jobs and workers and the overdue messages once, and shows them as gauges of this process.
+/// Counts every queue's jobs and workers, the overdue messages and what the audit trail waits for once, and shows them as gauges of this process.
 pub async fn count(db: &Db) -> Result<()> {
     let mut tx = db.system(Actor::JOB).await?;
     let clock = tx.clock();
@@ -60,6 +66,9 @@ pub async fn count(db: &Db) -> Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; no count of ours is beyond it")]
     metrics::gauge!("permanence_messages_overdue").set(messages as f64);
     metrics::gauge!("permanence_messages_overdue_seconds").set(oldest_seconds);
+    let Backlog { unsealed_seconds, unanchored_seconds } = backlog(&mut tx).await?;
+    metrics::gauge!("permanence_audit_unsealed_seconds").set(unsealed_seconds);
+    metrics::gauge!("permanence_audit_unanchored_seconds").set(unanchored_seconds);
     tx.commit().await
 }
 

@@ -11,9 +11,10 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
-    ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
-    Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, UsersRead, UsersWrite,
+    AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite, BillingRead, BillingWrite, Caller,
+    ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead,
+    PatientsWrite, Permission, PlatformAuditRead, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read,
+    UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

@@ -13,11 +13,11 @@ use super::seal::{Bytes, Chain, Head};
 use crate::{
     db::SystemTx,
     error::{Error, Result},
-    storage::ObjectKey,
+    storage::{ObjectKey, Storage},
 };
 
 /// Where anchors lie in the bucket.
-pub const ANCHORS: &str = "audit/anchors";
+pub(super) const ANCHORS: &str = "audit/anchors";
 
 /// Heads that one anchor holds at most: what is over goes into the next.
 const HEADS: i64 = 10_000;
@@ -64,8 +64,29 @@ pub fn anchor_key(number: i64) -> Result<ObjectKey> {
     ObjectKey::parse(&format!("{ANCHORS}/{number:020}.json"))
 }
 
+/// The number of an anchor by its object's name, which is the last part of its key.
+pub fn anchor_number(name: &str) -> Option<i64> {
+    let digits = name.rsplit('/').next()?.strip_suffix(".json")?;
+    digits.parse().ok().filter(|_| digits.len() == 20)
+}
+
+/// Reads every anchor in the store, in their order, one at a time.
+pub async fn read_anchors(storage: &Storage, mut take: impl FnMut(i64, &[u8])) -> Result<()> {
+    let mut after = None;
+    loop {
+        let keys = storage.list(ANCHORS, after.as_ref()).await?;
+        let Some(last) = keys.last() else { return Ok(()) };
+        after = Some(last.clone());
+        for key in &keys {
+            if let Some(number) = anchor_number(key.as_str()) {
+                take(number, &storage.get(key).await?);
+            }
+        }
+    }
+}
+
 /// SHA-256 of an object's bytes.
-pub fn anchor_hash(bytes: &[u8]) -> Bytes {
+pub(super) fn anchor_hash(bytes: &[u8]) -> Bytes {
     Bytes(Sha256::digest(bytes).to_vec())
 }
 

@@ -25,8 +25,10 @@ impl Class {
     pub fn of(action: &str) -> Self {
         match action.split('.').next().unwrap_or_default() {
             "auth" | "user" | "tenant" | "export" | "job" | "queue" | "audit" => Self::Security,
-            "invoice" | "invoice_run" | "invoice_template" | "quote" | "payment" | "service" | "logo" | "inventory"
-            | "settings" | "practitioner" | "room" | "availability" | "message_template" => Self::Business,
+            "invoice" | "invoice_run" | "invoice_template" | "quote" | "payment" | "service" | "logo"
+            | "inventory" | "settings" | "practitioner" | "room" | "availability" | "message_template" => {
+                Self::Business
+            }
             _ => Self::Record,
         }
     }

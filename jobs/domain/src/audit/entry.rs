@@ -127,7 +127,10 @@ pub(super) mod tests {
     /// `printf '4501…' | xxd -r -p | sha256sum` over the bytes as docs/AUDIT.md lists them.
     #[test]
     fn an_entry_has_the_hash_that_the_document_says() {
-        assert_eq!(hex::encode(entry(1).hash()), "6cda9dfa0c398a022012fc49d98b9bf16137832cd36b2f51f191891e2d5eea17");
+        assert_eq!(
+            hex::encode(entry(1).hash()),
+            "6cda9dfa0c398a022012fc49d98b9bf16137832cd36b2f51f191891e2d5eea17"
+        );
     }
 
     #[test]

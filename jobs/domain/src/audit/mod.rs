@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use self::{
-    anchor::{ANCHORS, Anchor, anchor_hash, anchor_key, next_anchor, note_anchor},
+    anchor::{Anchor, anchor_key, anchor_number, next_anchor, note_anchor, read_anchors},
     class::Class,
     entry::Entry,
     read::{EntryNumber, PlatformTrailQuery, Trail, TrailQuery, read_all, read_own},

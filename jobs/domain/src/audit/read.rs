@@ -87,7 +87,9 @@ impl Deserr<Invalid> for EntryNumber {
         location: deserr::ValuePointerRef<'_>,
     ) -> Result<Self, Invalid> {
         from_text(value, location, |text| {
-            text.parse().map(Self).map_err(|_| Problem::new("", "not_a_number", "an entry's number").read(text))
+            text.parse()
+                .map(Self)
+                .map_err(|_| Problem::new("", "not_a_number", "an entry's number").read(text))
         })
     }
 }
@@ -125,9 +127,10 @@ pub async fn read_all(tx: &mut SystemTx, query: &PlatformTrailQuery) -> Result<T
     let trail = page(tx.conn(), query).await?;
     if let Some(tenant) = query.tenant_id {
         // A tenant that does not exist has no trail to be noted in.
-        let known = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM tenants WHERE id = $1) AS "known!""#, tenant.0)
-            .fetch_one(tx.conn())
-            .await?;
+        let known =
+            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM tenants WHERE id = $1) AS "known!""#, tenant.0)
+                .fetch_one(tx.conn())
+                .await?;
         let trail_of = known.then_some(tenant);
         record_system(tx, trail_of, "audit.read", "audit_log", None).await?;
     } else {

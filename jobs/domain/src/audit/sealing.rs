@@ -123,10 +123,7 @@ async fn seal(tx: &mut SystemTx, entries: &[Entry]) -> Result<Vec<Seal>> {
     Ok(batches.into_iter().filter_map(seal).collect())
 }
 
-async fn heads_of(
-    tx: &mut SystemTx,
-    chains: impl Iterator<Item = &Chain>,
-) -> Result<BTreeMap<Chain, Head>> {
+async fn heads_of(tx: &mut SystemTx, chains: impl Iterator<Item = &Chain>) -> Result<BTreeMap<Chain, Head>> {
     let (tenants, classes): (Vec<Uuid>, Vec<String>) =
         chains.map(|chain| (chain.tenant_id, chain.class.clone())).unzip();
     let heads = sqlx::query!(
@@ -146,7 +143,8 @@ async fn heads_of(
 /// Adds the seals and moves the heads of their chains, in two statements.
 async fn keep(tx: &mut SystemTx, seals: &[Seal]) -> Result<()> {
     let column = |value: fn(&Seal) -> i64| seals.iter().map(value).collect::<Vec<i64>>();
-    let bytes = |value: fn(&Seal) -> &Bytes| seals.iter().map(|s| value(s).0.clone()).collect::<Vec<Vec<u8>>>();
+    let bytes =
+        |value: fn(&Seal) -> &Bytes| seals.iter().map(|s| value(s).0.clone()).collect::<Vec<Vec<u8>>>();
     let times = |value: fn(&Seal) -> DateTime<Utc>| seals.iter().map(value).collect::<Vec<_>>();
     let tenants: Vec<Uuid> = seals.iter().map(|seal| seal.chain.tenant_id).collect();
     let classes: Vec<String> = seals.iter().map(|seal| seal.chain.class.clone()).collect();
@@ -213,8 +211,5 @@ pub async fn backlog(tx: &mut SystemTx) -> Result<Backlog> {
     .fetch_one(tx.conn())
     .await?;
     let seconds = |age: Option<f64>| age.unwrap_or_default().max(0.0);
-    Ok(Backlog {
-        unsealed_seconds: seconds(row.unsealed),
-        unanchored_seconds: seconds(row.unanchored),
-    })
+    Ok(Backlog { unsealed_seconds: seconds(row.unsealed), unanchored_seconds: seconds(row.unanchored) })
 }

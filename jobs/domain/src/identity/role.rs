@@ -56,6 +56,10 @@ scopes! {
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
     UsersWrite = "users:write",
+    /// Read the tenant's own audit trail.
+    AuditRead = "audit:read",
+    /// Read every tenant's audit trail, as an operator of the platform.
+    PlatformAuditRead = "platform_audit:read",
     /// See the tenant's jobs; every tenant's, for operators.
     JobsRead = "jobs:read",
     /// Retry, cancel and discard them.
@@ -98,10 +102,10 @@ impl Role {
     #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead,
-            RecordsWrite, UsersRead, UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
+            BillingRead, BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead,
+            JobsWrite, PatientsRead, PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite,
+            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -123,6 +127,7 @@ impl Role {
                 UsersWrite,
                 JobsRead,
                 JobsWrite,
+                AuditRead,
             ],
             Self::Practitioner => &[
                 PatientsRead,
@@ -162,9 +167,11 @@ impl Role {
                 InventoryWrite,
                 UsersRead,
             ],
-            Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite],
-            Self::SuperAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite, QueuesRead, QueuesWrite],
-            Self::PlatformAdmin => &[UsersRead, JobsRead, QueuesRead],
+            Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite, AuditRead],
+            Self::SuperAdmin => {
+                &[UsersRead, UsersWrite, JobsRead, JobsWrite, QueuesRead, QueuesWrite, PlatformAuditRead]
+            }
+            Self::PlatformAdmin => &[UsersRead, JobsRead, QueuesRead, PlatformAuditRead],
             Self::Employee => &[],
         }
     }

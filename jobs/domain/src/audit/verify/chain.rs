@@ -77,7 +77,10 @@ impl ChainState {
             report.entries += leaves.len() as u64;
             let found = self.compare(seal, &leaves, report);
             // Each mark agrees and their whole does not: the seal itself is wrong, as was told unless it was made anew.
-            if found == 0 && whole && (root(&leaves)[..] != seal.root.0 || leaves.len() as i64 != seal.entries) {
+            if found == 0
+                && whole
+                && (root(&leaves)[..] != seal.root.0 || leaves.len() as i64 != seal.entries)
+            {
                 let words = format!("seal {number} does not hold its entries");
                 report.add(self.fault(Fault::SealChanged, words).seal(number));
             }
@@ -104,9 +107,8 @@ impl ChainState {
         };
         if number != expected {
             for missing in expected..number.min(expected + 1_000) {
-                report.add(
-                    self.fault(Fault::SealMissing, format!("seal {missing} is missing")).seal(missing),
-                );
+                report
+                    .add(self.fault(Fault::SealMissing, format!("seal {missing} is missing")).seal(missing));
             }
             if number < expected {
                 let words = format!("seal {number} is out of its order");

@@ -28,6 +28,8 @@ pub struct Verifier {
     /// Hashes of the anchors' objects, by number.
     objects: BTreeMap<i64, Bytes>,
     reads_anchors: bool,
+    /// Anchors that were noted after the objects were read.
+    late: BTreeMap<i64, Bytes>,
     sealed_to: i64,
     tenant: Option<Uuid>,
     chains: BTreeMap<String, ChainState>,
@@ -47,6 +49,7 @@ impl Verifier {
             anchored: HashMap::new(),
             objects: BTreeMap::new(),
             reads_anchors: false,
+            late: BTreeMap::new(),
             sealed_to: 0,
             tenant: None,
             chains: BTreeMap::new(),
@@ -127,7 +130,8 @@ impl Verifier {
             }
             Line::Entry(entry) => self.chain(Chain::of(&entry)).entry(Leaf::from(&entry)),
             Line::Seal(seal) => {
-                let now = self.now;
+                // Clocks of two machines differ a little.
+                let now = self.now + self.patience;
                 self.chain(seal.chain.clone());
                 let (chain, report) = self.current(&seal.chain.class);
                 if let Some(chain) = chain {
@@ -153,10 +157,22 @@ impl Verifier {
             }
             // Those before the last were told when it was read.
             None if number > last => {
-                let words = format!("anchor {number} is missing");
-                self.report.add(Finding::of(Fault::AnchorMissing, words).anchor(number));
+                self.late.insert(number, hash.clone());
             }
             _ => {}
+        }
+    }
+
+    /// The anchors that the trail knows and that were not there when they were read: to be looked for once more.
+    pub fn late_anchors(&self) -> Vec<i64> {
+        self.late.keys().copied().collect()
+    }
+
+    /// Takes one of them that is there by now.
+    pub fn late_anchor(&mut self, number: i64, bytes: &[u8]) {
+        if let Some(hash) = self.late.remove(&number) {
+            self.objects.insert(number, anchor_hash(bytes));
+            self.noted_anchor(number, &hash);
         }
     }
 
@@ -193,12 +209,17 @@ impl Verifier {
             let words = "the trail breaks off: lines are missing at its end";
             self.report.add(Finding::of(Fault::Incomplete, words));
         }
+        for number in std::mem::take(&mut self.late).into_keys() {
+            let words = format!("anchor {number} is missing");
+            self.report.add(Finding::of(Fault::AnchorMissing, words).anchor(number));
+        }
         // What anchors hold of chains of which nothing is left.
         let mut left: Vec<_> = self.anchored.into_iter().collect();
         left.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (chain, hashes) in left {
             if let Some((number, (anchor, _))) = hashes.last_key_value() {
-                let words = format!("nothing is left of the chain, and anchor {anchor} holds its seal {number}");
+                let words =
+                    format!("nothing is left of the chain, and anchor {anchor} holds its seal {number}");
                 let finding = Finding::in_chain(Fault::TailRemoved, &chain, words);
                 self.report.add(finding.seal(*number).anchor(*anchor));
             }
