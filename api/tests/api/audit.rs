@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 use crate::support::TestApi;
 
 fn actions(body: &Value) -> Vec<&str> {
-    body["items"].as_array().expect("items").iter().map(|item| item["action"].as_str().expect("an action")).collect()
+    body["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|item| item["action"].as_str().expect("an action"))
+        .collect()
 }
 
 const OWN: &str = "/api/v1/audit-logs";
@@ -58,7 +63,9 @@ async fn filters_and_pages() {
     let (mut seen, mut before) = (Vec::new(), String::new());
     loop {
         let page = of(&format!("resource=room&limit=2{before}")).await;
-        seen.extend(page["items"].as_array().expect("items").iter().map(|item| item["id"].as_i64().expect("an id")));
+        seen.extend(
+            page["items"].as_array().expect("items").iter().map(|item| item["id"].as_i64().expect("an id")),
+        );
         let Some(next) = page["next"].as_i64() else { break };
         before = format!("&before={next}");
     }
@@ -66,15 +73,16 @@ async fn filters_and_pages() {
     assert!(seen.is_sorted_by(|a, b| a > b), "{seen:?}");
 
     let wrong = lilas.admin.get(&format!("{OWN}?user_id=me&since=today&before=x&limit=0&colour=red")).await;
-    wrong.refused(400, "invalid_input");
-    let fields: Vec<_> = wrong.body["errors"].as_array().expect("errors").iter().map(|e| &e["field"]).collect();
+    wrong.refused(422, "invalid_input");
+    let fields: Vec<_> =
+        wrong.body["errors"].as_array().expect("errors").iter().map(|e| &e["field"]).collect();
     assert_eq!(fields.len(), 5, "{:#}", wrong.body);
     let turned = "since=2027-01-05T00:00:00Z&until=2027-01-04T00:00:00Z";
     let wrong = lilas.admin.get(&format!("{OWN}?{turned}")).await;
-    wrong.refused(400, "invalid_input");
+    wrong.refused(422, "invalid_input");
     assert_eq!(wrong.body["errors"][0]["code"], "before_since");
     // A practice names no tenant: there is only its own.
-    lilas.admin.get(&format!("{OWN}?tenant_id={}", lilas.tenant)).await.refused(400, "invalid_input");
+    lilas.admin.get(&format!("{OWN}?tenant_id={}", lilas.tenant)).await.refused(422, "invalid_input");
 }
 
 #[tokio::test]
@@ -84,22 +92,26 @@ async fn operators_read_every_trail_and_the_practice_sees_that_they_did() {
     let roses = api.practice("Roses", Tz::Europe__Paris).await;
     lilas.room("Cabinet 1").await;
     roses.room("Cabinet 1").await;
-    api.login("nobody@example.fr", "Bonjour1!", json!({})).await.refused(401, "invalid_credentials");
+    api.login("nobody@example.fr", "Bonjour1!", json!({})).await.refused(401, "wrong_credentials");
     for role in [Role::SuperAdmin, Role::PlatformAdmin] {
         let operator = api.operator_as(role).await;
         let rooms = operator.get(&format!("{ALL}?action=room.add")).await.expect(200);
-        let tenants: Vec<_> = rooms.body["items"].as_array().expect("items").iter().map(|i| &i["tenant_id"]).collect();
+        let tenants: Vec<_> =
+            rooms.body["items"].as_array().expect("items").iter().map(|i| &i["tenant_id"]).collect();
         assert_eq!(tenants, [&json!(roses.tenant), &json!(lilas.tenant)]);
         let refused = operator.get(&format!("{ALL}?action=auth.login_refused")).await.expect(200);
         assert_eq!(refused.body["items"][0]["tenant_id"], Value::Null, "the platform's own");
-        let of_one = operator.get(&format!("{ALL}?tenant_id={}&resource=room", lilas.tenant)).await.expect(200);
+        let of_one =
+            operator.get(&format!("{ALL}?tenant_id={}&resource=room", lilas.tenant)).await.expect(200);
         assert_eq!(actions(&of_one.body), ["room.add"]);
         // A tenant that does not exist has no trail, and no trace of the question but the platform's.
         let none = operator.get(&format!("{ALL}?tenant_id={}", uuid::Uuid::new_v4())).await.expect(200);
         assert_eq!(none.body, json!({ "items": [] }));
-        let seen = lilas.admin.get(&format!("{OWN}?action=audit.read&user_id={}", operator.user)).await.expect(200);
+        let seen =
+            lilas.admin.get(&format!("{OWN}?action=audit.read&user_id={}", operator.user)).await.expect(200);
         assert_eq!(actions(&seen.body), ["audit.read"], "the one that asked for this practice");
-        let own = operator.get(&format!("{ALL}?action=audit.read&user_id={}", operator.user)).await.expect(200);
+        let own =
+            operator.get(&format!("{ALL}?action=audit.read&user_id={}", operator.user)).await.expect(200);
         assert_eq!(own.body["items"].as_array().expect("items").len(), 4);
     }
 }
@@ -117,5 +129,7 @@ async fn who_may_not_read_does_not() {
     lilas.admin.get(ALL).await.refused(403, "forbidden");
     api.operator().await.get(OWN).await.refused(403, "forbidden");
     api.get(OWN).await.refused(401, "missing_token");
-    api.send(Method::DELETE, OWN, Some(&lilas.admin.token), &[], None).await.refused(405, "method_not_allowed");
+    api.send(Method::DELETE, OWN, Some(&lilas.admin.token), &[], None)
+        .await
+        .refused(405, "method_not_allowed");
 }

@@ -118,17 +118,16 @@ async fn verify(folder: &Path, wanted: &Verify) -> Result<Report, Refusal> {
         verifier.read_anchors();
         anchors.read(&mut verifier).await?;
     }
-    match &wanted.file {
-        Some(path) => read_file(path, &mut verifier)?,
-        None => {
-            let db = open(folder).await?;
-            read_trail(&db, tenant, |line| -> permanence_domain::Result<()> {
-                verifier.line(line);
-                Ok(())
-            })
-            .await?;
-            db.close().await;
-        }
+    if let Some(path) = &wanted.file {
+        read_file(path, &mut verifier)?;
+    } else {
+        let db = open(folder).await?;
+        read_trail(&db, tenant, |line| -> permanence_domain::Result<()> {
+            verifier.line(line);
+            Ok(())
+        })
+        .await?;
+        db.close().await;
     }
     // Those that were made while the trail was read.
     if let Some(anchors) = &anchors {

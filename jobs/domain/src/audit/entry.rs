@@ -38,7 +38,7 @@ pub struct Entry {
 impl Entry {
     /// SHA-256 of the entry's bytes, version 1 (docs/AUDIT.md).
     pub(super) fn hash(&self) -> [u8; 32] {
-        let mut bytes = Encoding::begin(b"E\x01");
+        let mut bytes = Encoding::begin(*b"E\x01");
         bytes.number(self.id);
         bytes.id(self.tenant_id.map(|id| id.0));
         bytes.text(Some(&self.class));
@@ -60,7 +60,7 @@ pub(super) struct Encoding(Vec<u8>);
 
 impl Encoding {
     /// Begins with two bytes: what it is of, and the version.
-    pub(super) fn begin(kind: &[u8; 2]) -> Self {
+    pub(super) fn begin(kind: [u8; 2]) -> Self {
         Self(kind.to_vec())
     }
 
@@ -150,9 +150,9 @@ pub(super) mod tests {
             |e| e.request_id = Some(Uuid::from_u128(1)),
         ];
         for (place, change) in changes.iter().enumerate() {
-            let mut changed = base.clone();
-            change(&mut changed);
-            assert_ne!(changed.hash(), base.hash(), "change {place}");
+            let mut other = base.clone();
+            change(&mut other);
+            assert_ne!(other.hash(), base.hash(), "change {place}");
         }
     }
 }

@@ -79,7 +79,7 @@ pub struct PlatformTrailQuery {
 
 /// An entry's number in a query string.
 #[derive(Debug, Clone, Copy)]
-pub struct EntryNumber(i64);
+pub struct EntryNumber(pub i64);
 
 impl Deserr<Invalid> for EntryNumber {
     fn deserialize_from_value<V: deserr::IntoValue>(

@@ -28,7 +28,7 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <&str>::deserialize(deserializer)?;
+        let text = String::deserialize(deserializer)?;
         hex::decode(text).map(Self).map_err(D::Error::custom)
     }
 }
@@ -168,7 +168,7 @@ impl Seal {
 
     /// The hash that these fields come to, version 1 (docs/AUDIT.md).
     pub(super) fn reckon(&self) -> Bytes {
-        let mut bytes = Encoding::begin(b"S\x01");
+        let mut bytes = Encoding::begin(*b"S\x01");
         bytes.id(Some(self.chain.tenant_id));
         bytes.text(Some(&self.chain.class));
         bytes.number(self.number);

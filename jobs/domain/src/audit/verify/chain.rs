@@ -79,7 +79,7 @@ impl ChainState {
             // Each mark agrees and their whole does not: the seal itself is wrong, as was told unless it was made anew.
             if found == 0
                 && whole
-                && (root(&leaves)[..] != seal.root.0 || leaves.len() as i64 != seal.entries)
+                && (root(&leaves)[..] != seal.root.0 || i64::try_from(leaves.len()) != Ok(seal.entries))
             {
                 let words = format!("seal {number} does not hold its entries");
                 report.add(self.fault(Fault::SealChanged, words).seal(number));
@@ -98,13 +98,11 @@ impl ChainState {
     /// Whether the seal follows the one before.
     fn follow(&mut self, seal: &Seal, report: &mut Report) {
         let number = seal.number;
-        let (expected, previous) = match &self.last {
-            Some(last) => (last.number + 1, last.hash.clone()),
-            None => {
-                report.chains += 1;
-                (1, Bytes(vec![0; 32]))
-            }
-        };
+        report.chains += u64::from(self.last.is_none());
+        let (expected, previous) = self
+            .last
+            .as_ref()
+            .map_or_else(|| (1, Bytes(vec![0; 32])), |last| (last.number + 1, last.hash.clone()));
         if number != expected {
             for missing in expected..number.min(expected + 1_000) {
                 report

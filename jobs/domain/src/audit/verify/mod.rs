@@ -88,15 +88,15 @@ impl Verifier {
         }
         for head in anchor.heads {
             if self.of_one.is_none_or(|tenant| tenant == head.chain.tenant_id) {
-                self.remember(number, head);
+                self.remember(number, &head);
             }
         }
     }
 
     /// The first anchor that holds a seal counts: one that says otherwise later was made of a chain that was rewritten.
-    fn remember(&mut self, anchor: i64, head: Head) {
-        let held = self.anchored.entry(head.chain.clone()).or_default();
-        let (first, hash) = held.entry(head.number).or_insert_with(|| (anchor, head.hash.clone()));
+    fn remember(&mut self, anchor: i64, head: &Head) {
+        let known = self.anchored.entry(head.chain.clone()).or_default();
+        let (first, hash) = known.entry(head.number).or_insert_with(|| (anchor, head.hash.clone()));
         if *hash != head.hash {
             let words = format!("anchors {first} and {anchor} hold different seals {}", head.number);
             let finding = Finding::in_chain(Fault::AnchorDisagrees, &head.chain, words);

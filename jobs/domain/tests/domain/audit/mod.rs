@@ -87,7 +87,7 @@ impl Recorded {
             }
             entries
         };
-        tokio::time::timeout(std::time::Duration::from_mins(1), condition).await.expect("a fence that holds")
+        tokio::time::timeout(std::time::Duration::from_mins(1), condition).await.unwrap()
     }
 
     async fn seal_once(&self, most: usize) -> Option<audit::Sealed> {
@@ -99,7 +99,7 @@ impl Recorded {
 
     async fn anchor(&mut self) -> Anchor {
         let mut tx = self.db.system(Actor::JOB).await.unwrap();
-        let anchor = next_anchor(&mut tx).await.unwrap().expect("a head that moved");
+        let anchor = next_anchor(&mut tx).await.unwrap().unwrap();
         let bytes = anchor.to_bytes().unwrap();
         note_anchor(&mut tx, &bytes).await.unwrap();
         tx.commit().await.unwrap();
