@@ -113,17 +113,14 @@ async fn seal(db: &Db, stop: Option<&AtomicBool>) -> usize {
             let mut tx = db.system(Actor::JOB).await.unwrap();
             let sealed = seal_batch(&mut tx, BATCH).await.unwrap();
             tx.commit().await.unwrap();
-            match sealed {
-                Some(sealed) => {
-                    entries += sealed.entries;
-                    if !sealed.more {
-                        break;
-                    }
-                }
-                None => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    break;
-                }
+            let Some(sealed) = sealed else {
+                // A transaction from before the fence still runs.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                break;
+            };
+            entries += sealed.entries;
+            if !sealed.more {
+                break;
             }
         }
     }
@@ -148,12 +145,12 @@ async fn together(platform: &Platform) {
         stop.store(true, Ordering::Relaxed);
         begun.elapsed()
     };
-    let (wrote, sealed) = tokio::join!(writers, seal(&platform.db, Some(&stop)));
+    let (wrote, sealed) = tokio::join!(Box::pin(writers), Box::pin(seal(&platform.db, Some(&stop))));
     let recorded = recorded.load(Ordering::Relaxed) as f64;
     println!(
         "together, on the same cores: {:.0} entries/s recorded, {sealed} of {recorded} sealed {:.1} s after the last",
         recorded / wrote.as_secs_f64(),
-        (begun.elapsed() - wrote).as_secs_f64()
+        begun.elapsed().saturating_sub(wrote).as_secs_f64()
     );
 }
 
@@ -235,7 +232,7 @@ async fn main() {
         "sealing alone: {sealed} entries in {took:.1} s, {:.0}/s; the process held {peak} at most",
         sealed as f64 / took
     );
-    together(&platform).await;
+    Box::pin(together(&platform)).await;
     pages(&platform).await;
     let begun = Instant::now();
     let mut verifier = Verifier::new(SystemClock.now(), TimeDelta::minutes(10), None);
