@@ -101,6 +101,8 @@ pub struct Services {
     pub messaging: Option<Messaging>,
     /// The object store.
     pub storage: Option<Storage>,
+    /// Where the audit trail is anchored: another store, or the same.
+    pub anchors: Option<Storage>,
 }
 
 impl Services {
@@ -111,8 +113,15 @@ impl Services {
 
     /// The object store, in a pool that has it.
     pub fn storage(&self) -> Result<&Storage> {
-        self.storage
-            .as_ref()
-            .ok_or_else(|| Error::internal("this pool is configured without an object store"))
+        configured(self.storage.as_ref())
     }
+
+    /// Where anchors lie, in a pool that has an object store.
+    pub fn anchors(&self) -> Result<&Storage> {
+        configured(self.anchors.as_ref())
+    }
+}
+
+fn configured(store: Option<&Storage>) -> Result<&Storage> {
+    store.ok_or_else(|| Error::internal("this pool is configured without an object store"))
 }

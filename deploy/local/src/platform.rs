@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use permanence_api::{App, bind, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::{SharedClock, SystemClock},
-    config::{Env, postgres_url},
+    config::{Env, StorageConfig, postgres_url},
     db::Db,
     migrate::migrate,
     storage::Storage,
@@ -45,6 +45,7 @@ pub(crate) struct Platform {
 struct Config {
     api: ApiConfig,
     messaging: MessagingConfig,
+    anchors: StorageConfig,
     owner: PgConnectOptions,
 }
 
@@ -62,9 +63,10 @@ fn configure(mut env: Env) -> Result<Config, Failure> {
     let owner = postgres_url(&mut env, "DATABASE_OWNER_URL");
     let api = ApiConfig::read(&mut env);
     let messaging = MessagingConfig::read(&mut env);
-    let all = owner.zip(api).zip(messaging);
-    let ((owner, api), messaging) = env.finish(all)?;
-    Ok(Config { api, messaging, owner: owner.expose().parse()? })
+    let anchors = StorageConfig::read_for_anchors(&mut env);
+    let all = owner.zip(api).zip(messaging).zip(anchors);
+    let (((owner, api), messaging), anchors) = env.finish(all)?;
+    Ok(Config { api, messaging, anchors, owner: owner.expose().parse()? })
 }
 
 impl Platform {
@@ -99,7 +101,9 @@ impl Platform {
         let mut tasks = JoinSet::new();
         let messaging = Messaging::new(&config.messaging, clock.clone())?;
         let storage = Some(Storage::new(&config.api.storage));
-        let registry = Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage });
+        let anchors = Some(Storage::new(&config.anchors));
+        let registry =
+            Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage, anchors });
         let bell = Listener::start(options.clone());
         for queue in POOLS {
             let pool = process::Pool {

@@ -58,7 +58,7 @@ async fn seal_all(services: &Services) -> Result<(usize, usize)> {
 }
 
 async fn anchor_all(services: &Services) -> Result<usize> {
-    let storage = services.storage()?;
+    let storage = services.anchors()?;
     let mut anchors = 0;
     loop {
         let mut tx = services.db.system(Actor::JOB).await?;

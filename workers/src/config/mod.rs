@@ -22,6 +22,8 @@ pub struct WorkerConfig {
     pub messaging: Option<MessagingConfig>,
     /// The object store, in the pools that keep or fetch objects.
     pub storage: Option<StorageConfig>,
+    /// Where the audit trail is anchored, in the pools that have an object store.
+    pub anchors: Option<StorageConfig>,
 }
 
 /// What the jobs of a pool need besides the database.
@@ -51,12 +53,14 @@ impl WorkerConfig {
             });
         let messaging = if needs.messaging { MessagingConfig::read(env).map(Some) } else { Some(None) };
         let storage = if needs.storage { StorageConfig::read(env).map(Some) } else { Some(None) };
+        let anchors = if needs.storage { StorageConfig::read_for_anchors(env).map(Some) } else { Some(None) };
         Some(Self {
             database: database?,
             concurrency: concurrency?,
             metrics_listen: metrics_listen?,
             messaging: messaging?,
             storage: storage?,
+            anchors: anchors?,
         })
     }
 }

@@ -109,7 +109,7 @@ async fn the_pool_performs_it_through_the_queue() {
 async fn without_the_store_it_seals_and_the_next_run_anchors() {
     let world = world().await;
     let mut nowhere = world.services();
-    nowhere.storage = Some(Storage::new(&StorageConfig {
+    nowhere.anchors = Some(Storage::new(&StorageConfig {
         endpoint: "http://127.0.0.1:9".parse().expect("a URL"),
         region: "us-east-1".to_owned(),
         bucket: "permanence".to_owned(),

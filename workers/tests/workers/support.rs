@@ -300,7 +300,8 @@ impl World {
 
     pub(crate) fn services(&self) -> Services {
         let messaging = Messaging::new(&self.messaging(), self.db.clock().clone()).expect("messaging");
-        Services { db: self.db.clone(), messaging: Some(messaging), storage: Some(self.storage()) }
+        let (storage, anchors) = (Some(self.storage()), Some(self.storage()));
+        Services { db: self.db.clone(), messaging: Some(messaging), storage, anchors }
     }
 
     /// Starts the reminders pool.

@@ -45,7 +45,7 @@ pub(crate) struct Verify {
     /// Of one tenant; the nil UUID is the platform's own
     #[arg(long, value_name = "UUID")]
     tenant: Option<TenantId>,
-    /// The folder of the anchors, or `s3` for the object store of the `S3_…` variables
+    /// The folder of the anchors, or `s3` for the store of the `AUDIT_S3_…` and `S3_…` variables
     #[arg(long, value_name = "FOLDER|s3")]
     anchors: Option<String>,
     /// An exported trail, in place of the database
@@ -166,7 +166,7 @@ impl Anchors {
             return Ok(Self::Folder(PathBuf::from(place)));
         }
         let mut env = Env::of_process();
-        let config = StorageConfig::read(&mut env);
+        let config = StorageConfig::read_for_anchors(&mut env);
         Ok(Self::Store(Storage::new(&env.finish(config)?)))
     }
 

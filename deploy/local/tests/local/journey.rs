@@ -67,7 +67,12 @@ impl Platform {
             .clock(clock.clone())
             .listener(Listener::start(database.login_options()))
             .run(
-                Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage: objects }),
+                Registry::new(Services {
+                    db: db.clone(),
+                    messaging: Some(messaging),
+                    storage: objects.clone(),
+                    anchors: objects,
+                }),
                 CancellationToken::new(),
             );
         tokio::spawn(worker);
