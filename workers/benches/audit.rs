@@ -13,7 +13,7 @@ use std::{
 
 use chrono::TimeDelta;
 use permanence_domain::{
-    audit::{self, EntryNumber, PlatformTrailQuery, read_trail, seal_batch, set_fence, verify::Verifier},
+    audit::{self, EntryNumber, TrailQuery, read_trail, seal_batch, set_fence, verify::Verifier},
     clock::{Clock, SystemClock},
     db::{Actor, Db},
     ids::{TenantId, UserId},
@@ -165,27 +165,20 @@ async fn pages(platform: &Platform) {
         .fetch_one(&platform.owner)
         .await
         .unwrap();
-    let all = PlatformTrailQuery::default;
+    let all = TrailQuery::default;
     let past = permanence_domain::field::Instant(SystemClock.now() - TimeDelta::days(300));
     for (what, query) in [
         ("newest", all()),
-        (
-            "deep, before an entry near the beginning",
-            PlatformTrailQuery { before: Some(EntryNumber(deep)), ..all() },
-        ),
-        ("of a tenant", PlatformTrailQuery { tenant_id: Some(TenantId(tenant)), ..all() }),
-        ("of a user", PlatformTrailQuery { user_id: Some(UserId(user)), ..all() }),
+        ("deep, before an entry near the beginning", TrailQuery { before: Some(EntryNumber(deep)), ..all() }),
+        ("of a tenant", TrailQuery { tenant_id: Some(TenantId(tenant)), ..all() }),
+        ("of a user", TrailQuery { user_id: Some(UserId(user)), ..all() }),
         (
             "of an action, 300 days ago",
-            PlatformTrailQuery { action: Some("invoice.issue".to_owned()), until: Some(past), ..all() },
+            TrailQuery { action: Some("invoice.issue".to_owned()), until: Some(past), ..all() },
         ),
         (
             "of a resource of a tenant",
-            PlatformTrailQuery {
-                tenant_id: Some(TenantId(tenant)),
-                resource: Some("session".to_owned()),
-                ..all()
-            },
+            TrailQuery { tenant_id: Some(TenantId(tenant)), resource: Some("session".to_owned()), ..all() },
         ),
     ] {
         let mut tx = platform.db.system(Actor::JOB).await.unwrap();

@@ -82,7 +82,9 @@ async fn filters_and_pages() {
     wrong.refused(422, "invalid_input");
     assert_eq!(wrong.body["errors"][0]["code"], "before_since");
     // A practice names no tenant: there is only its own.
-    lilas.admin.get(&format!("{OWN}?tenant_id={}", lilas.tenant)).await.refused(422, "invalid_input");
+    let named = lilas.admin.get(&format!("{OWN}?tenant_id={}", lilas.tenant)).await;
+    named.refused(422, "invalid_input");
+    assert_eq!(named.body["errors"][0]["code"], "not_an_operator");
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ fn words(report: &Report) -> String {
     }
     let _ = match report.faults {
         0 => writeln!(text, "The trail is as it was recorded."),
-        faults => writeln!(text, "{faults} things are wrong."),
+        faults => writeln!(text, "Faults: {faults}"),
     };
     text
 }

@@ -127,7 +127,7 @@ async fn a_trail_is_proved_and_what_is_wrong_is_named() {
     .expect("changed");
     let (code, said) = at.said(&["audit", "verify"]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("WRONG  platform/security: entry 3 was changed\n1 things are wrong.\n"), "{said}");
+    assert!(said.contains("WRONG  platform/security: entry 3 was changed\nFaults: 1\n"), "{said}");
     let report = at.json(&["audit", "verify", "--anchors", "s3"]);
     assert_eq!(report["faults"], 1);
     let found = &report["findings"][0];

@@ -26,7 +26,7 @@ pub use self::{
     anchor::{Anchor, anchor_key, anchor_number, next_anchor, note_anchor, read_anchors},
     class::Class,
     entry::Entry,
-    read::{EntryNumber, PlatformTrailQuery, Trail, TrailQuery, read_all, read_own},
+    read::{EntryNumber, Trail, TrailQuery, read_all, read_own},
     retention::{due_chains, forget_batch},
     seal::{Bytes, Chain, Head, Seal},
     sealing::{Backlog, Sealed, backlog, seal_batch, set_fence},

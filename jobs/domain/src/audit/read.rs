@@ -11,10 +11,11 @@ use crate::{
     error::{Error, Invalid, Problem, Result},
     field::{Instant, from_text},
     ids::{TenantId, UserId},
+    operations::not_an_operator,
     page::Count,
 };
 
-/// Which of a tenant's own entries.
+/// Which entries.
 #[derive(Debug, Default, Deserr, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[deserr(error = Invalid, deny_unknown_fields)]
@@ -28,37 +29,7 @@ pub struct TrailQuery {
     /// Entries of what one user did.
     #[deserr(default)]
     pub user_id: Option<UserId>,
-    /// What happened then or later.
-    #[deserr(default)]
-    pub since: Option<Instant>,
-    /// What happened before.
-    #[deserr(default)]
-    pub until: Option<Instant>,
-    /// Only those before this one: `next` of the page before.
-    #[deserr(default)]
-    #[param(value_type = Option<i64>)]
-    pub before: Option<EntryNumber>,
-    /// Rows on a page, 1 to 100.
-    #[deserr(default)]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
-    pub limit: Count<50, 100>,
-}
-
-/// Which entries of all tenants. The fields of [`TrailQuery`] again: the reader of queries flattens nothing.
-#[derive(Debug, Default, Deserr, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[deserr(error = Invalid, deny_unknown_fields)]
-pub struct PlatformTrailQuery {
-    /// Entries of one action, such as `patient.update`.
-    #[deserr(default)]
-    pub action: Option<String>,
-    /// Entries about one kind of thing, such as `patient`.
-    #[deserr(default)]
-    pub resource: Option<String>,
-    /// Entries of what one user did.
-    #[deserr(default)]
-    pub user_id: Option<UserId>,
-    /// Entries of one tenant's trail.
+    /// Entries of one tenant's trail; for operators.
     #[deserr(default)]
     pub tenant_id: Option<TenantId>,
     /// What happened then or later.
@@ -106,42 +77,32 @@ pub struct Trail {
 
 /// Reads the tenant's own trail, and records that.
 pub async fn read_own(tx: &mut TenantTx, query: TrailQuery) -> Result<Trail> {
-    let query = PlatformTrailQuery {
-        action: query.action,
-        resource: query.resource,
-        user_id: query.user_id,
-        tenant_id: Some(tx.tenant()),
-        since: query.since,
-        until: query.until,
-        before: query.before,
-        limit: query.limit,
-    };
-    let trail = page(tx.conn(), &query).await?;
+    if query.tenant_id.is_some() {
+        return Err(not_an_operator());
+    }
+    let trail = page(tx.conn(), &TrailQuery { tenant_id: Some(tx.tenant()), ..query }).await?;
     record(tx, "audit.read", "audit_log", None).await?;
     Ok(trail)
 }
 
 /// Reads the trail of all tenants or of one, and records that: in the trail of the tenant that was asked for, else in the
 /// platform's.
-pub async fn read_all(tx: &mut SystemTx, query: &PlatformTrailQuery) -> Result<Trail> {
+pub async fn read_all(tx: &mut SystemTx, query: &TrailQuery) -> Result<Trail> {
     let trail = page(tx.conn(), query).await?;
-    if let Some(tenant) = query.tenant_id {
-        // A tenant that does not exist has no trail to be noted in.
-        let known =
-            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM tenants WHERE id = $1) AS "known!""#, tenant.0)
-                .fetch_one(tx.conn())
-                .await?;
-        let trail_of = known.then_some(tenant);
-        record_system(tx, trail_of, "audit.read", "audit_log", None).await?;
-    } else {
-        record_system(tx, None, "audit.read", "audit_log", None).await?;
-    }
+    // A tenant that does not exist has no trail to be noted in.
+    let known = sqlx::query_scalar!(
+        r#"SELECT id AS "id: TenantId" FROM tenants WHERE id = $1"#,
+        query.tenant_id.map(|tenant| tenant.0)
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    record_system(tx, known, "audit.read", "audit_log", None).await?;
     Ok(trail)
 }
 
 /// Put together from parts: each filter that is there narrows the range of an index, and one that may be absent would hide it
 /// from the plan.
-async fn page(conn: &mut sqlx::PgConnection, query: &PlatformTrailQuery) -> Result<Trail> {
+async fn page(conn: &mut sqlx::PgConnection, query: &TrailQuery) -> Result<Trail> {
     if query.since.zip(query.until).is_some_and(|(since, until)| since > until) {
         return Err(Error::invalid("until", "before_since", "an instant that is not before `since`"));
     }
