@@ -1,6 +1,7 @@
 //! The HTTP face of Permanence: extract, one domain call, respond. It performs no job and sends no message itself.
 
 mod appointments;
+mod audit;
 mod auth;
 mod availability;
 mod billing;

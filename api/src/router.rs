@@ -19,7 +19,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    appointments, auth, availability,
+    appointments, audit, auth, availability,
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
@@ -92,6 +92,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(figures())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
+        .routes(routes!(audit::list_audit_logs))
+        .routes(routes!(audit::list_platform_audit_logs))
         // Whoever bills.
         .merge(bills());
     OpenApiRouter::with_openapi(docs::Doc::openapi())

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    audit::jobs::{ForgetEntries, SealEntries},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
         RenderInvoicePreview, SendInvoice,
@@ -75,6 +76,8 @@ impl Registry {
             .with::<SweepExports>()
             .with::<RefreshViews>()
             .with_long::<RefreshView>()
+            .with::<SealEntries>()
+            .with::<ForgetEntries>()
     }
 
     fn with<J: Perform>(self) -> Self {

@@ -36,6 +36,8 @@ macro_rules! permissions {
 }
 
 permissions!(
+    AuditRead,
+    PlatformAuditRead,
     ExportsRead,
     ExportsWrite,
     FiguresRead,

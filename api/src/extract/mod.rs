@@ -11,10 +11,10 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
-    ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-    PatientsRead, PatientsWrite, Permission, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite,
-    QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+    AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite, BillingRead, BillingWrite, Caller,
+    ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
+    PatientsRead, PatientsWrite, Permission, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
+    PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

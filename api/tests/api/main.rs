@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod appointments;
+mod audit;
 mod auth;
 mod availability;
 mod billing;

@@ -30,6 +30,8 @@ pub struct WorkerConfig {
     pub vault: Option<Vault>,
     /// Signs the certificates of erasures, in the same pool.
     pub signer: Option<Signer>,
+    /// Where the audit trail is anchored, in the pools that have an object store.
+    pub anchors: Option<StorageConfig>,
 }
 
 /// What the jobs of a pool need besides the database.
@@ -63,6 +65,7 @@ impl WorkerConfig {
         let storage = if needs.storage { StorageConfig::read(env).map(Some) } else { Some(None) };
         let vault = if needs.vault { Vault::read(env).map(Some) } else { Some(None) };
         let signer = if needs.vault { Signer::read(env).map(Some) } else { Some(None) };
+        let anchors = if needs.storage { StorageConfig::read_for_anchors(env).map(Some) } else { Some(None) };
         Some(Self {
             database: database?,
             concurrency: concurrency?,
@@ -71,6 +74,7 @@ impl WorkerConfig {
             storage: storage?,
             vault: vault?,
             signer: signer?,
+            anchors: anchors?,
         })
     }
 }

@@ -129,7 +129,7 @@ async fn stands(world: &World, text: &str) -> Vec<String> {
             places.push(table);
         }
     }
-    for key in world.storage().list(world.tenant).await.unwrap() {
+    for key in world.storage().of_tenant(world.tenant).await.unwrap() {
         let object = world.storage().get(&key).await.unwrap();
         if String::from_utf8_lossy(&object).to_lowercase().contains(&text.to_lowercase()) {
             places.push(key.to_string());

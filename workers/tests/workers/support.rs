@@ -332,6 +332,7 @@ impl World {
             db: self.db.clone(),
             messaging: Some(messaging),
             storage: Some(self.storage()),
+            anchors: Some(self.storage()),
             vault: Some(vault()),
             signer: Some(signer()),
         }

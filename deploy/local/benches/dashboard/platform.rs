@@ -64,7 +64,14 @@ impl Platform {
             listener: Listener::start(login.clone()),
             shutdown: shutdown.clone(),
         };
-        let services = Services { db: db.clone(), messaging: None, storage: None, vault: None, signer: None };
+        let services = Services {
+            db: db.clone(),
+            messaging: None,
+            storage: None,
+            anchors: None,
+            vault: None,
+            signer: None,
+        };
         tokio::spawn(perform(pool, Registry::new(services)));
         let base = serve_api(&db, &login_url).await;
         // Plain HTTP here, but the client wants a TLS provider to be named; a second naming changes nothing.

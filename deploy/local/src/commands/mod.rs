@@ -1,6 +1,7 @@
-//! The command line to a platform's queues and jobs: reads what is wanted, has it done by the domain's operations, which
+//! The command line to a platform's queues, jobs and audit trail: reads what is wanted, has it done by the domain's operations, which
 //! note it in the audit trail, and prints what came of it. Owns no rule and no SQL.
 
+mod audit;
 mod jobs;
 mod print;
 mod privacy;
@@ -17,10 +18,12 @@ use permanence_domain::{
 };
 use permanence_queue::Waker;
 
-pub(crate) use self::{jobs::JobsCommand, privacy::PrivacyCommand, queues::QueuesCommand};
+pub(crate) use self::{
+    audit::AuditCommand, jobs::JobsCommand, privacy::PrivacyCommand, queues::QueuesCommand,
+};
 use crate::{Failure, banner, parts};
 
-/// What a person wants of the queues or of the jobs in them.
+/// What a person wants of the queues, of the jobs in them, or of the audit trail.
 #[derive(Debug, Args)]
 pub(crate) struct Wanted<C: clap::Subcommand> {
     #[command(subcommand)]
@@ -85,6 +88,15 @@ pub(crate) async fn jobs(folder: &Path, wanted: Wanted<JobsCommand>) -> ExitCode
         done
     };
     told(done.await)
+}
+
+/// Carries a command about the audit trail out; what is not as it was recorded ends the program as a failure does.
+pub(crate) async fn audit(folder: &Path, wanted: Wanted<AuditCommand>) -> ExitCode {
+    match audit::run(folder, wanted.command, wanted.json).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(refusal) => told(Err(refusal)),
+    }
 }
 
 /// Opens the database of `DATABASE_URL`; where there is none, of the platform that runs on this machine.

@@ -64,6 +64,10 @@ scopes! {
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
     UsersWrite = "users:write",
+    /// Read the tenant's own audit trail.
+    AuditRead = "audit:read",
+    /// Read every tenant's audit trail, as an operator of the platform.
+    PlatformAuditRead = "platform_audit:read",
     /// See the tenant's jobs; every tenant's, for operators.
     JobsRead = "jobs:read",
     /// Retry, cancel and discard them.
@@ -106,11 +110,11 @@ impl Role {
     #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
-            InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
-            PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead,
-            UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
+            BillingRead, BillingWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
+            InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PlatformAuditRead,
+            PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead,
+            RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -136,6 +140,7 @@ impl Role {
                 UsersWrite,
                 JobsRead,
                 JobsWrite,
+                AuditRead,
             ],
             Self::Practitioner => &[
                 PatientsRead,
@@ -175,7 +180,9 @@ impl Role {
                 InventoryWrite,
                 UsersRead,
             ],
-            Self::HrAdmin => &[FiguresRead, FiguresWrite, UsersRead, UsersWrite, JobsRead, JobsWrite],
+            Self::HrAdmin => {
+                &[FiguresRead, FiguresWrite, UsersRead, UsersWrite, JobsRead, JobsWrite, AuditRead]
+            }
             Self::SuperAdmin => &[
                 FiguresRead,
                 FiguresWrite,
@@ -185,8 +192,9 @@ impl Role {
                 JobsWrite,
                 QueuesRead,
                 QueuesWrite,
+                PlatformAuditRead,
             ],
-            Self::PlatformAdmin => &[FiguresRead, UsersRead, JobsRead, QueuesRead],
+            Self::PlatformAdmin => &[FiguresRead, UsersRead, JobsRead, QueuesRead, PlatformAuditRead],
             Self::Employee => &[],
         }
     }

@@ -183,7 +183,7 @@ pub async fn search_objects(
     searched: &mut Searched,
 ) -> Result<()> {
     let automaton = Automaton::new(wanted)?;
-    for key in storage.list(tenant).await? {
+    for key in storage.of_tenant(tenant).await? {
         let mut named = BTreeSet::new();
         let mut object = match storage.read(&key).await {
             Ok(object) => object,

@@ -22,6 +22,7 @@ use permanence_domain::{
 };
 use permanence_embedded::testing::TestDatabase;
 use permanence_queue::Waker;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::{
@@ -61,6 +62,7 @@ pub(crate) async fn two() -> Two {
         bill(&db, tenant).await;
         tenants.push(tenant);
     }
+    seal(&database).await;
     Two { database, db, own: tenants[0], other: tenants[1] }
 }
 
@@ -76,6 +78,22 @@ async fn forget(tx: &mut TenantTx, patient: &NewPatient) {
     .bind(erasure.0)
     .bind(patient.0)
     .execute(tx.conn())
+    .await
+    .unwrap();
+}
+
+/// A chain, a seal and a removal of each.
+async fn seal(database: &TestDatabase) {
+    let mut owner = PgConnection::connect_with(&database.owner_options()).await.unwrap();
+    // Written rather than made: what is tried is who sees them.
+    sqlx::raw_sql(
+        "SET session_replication_role = replica;
+         INSERT INTO audit_chains SELECT id, 'record', 1, 1, sha256('') FROM tenants;
+         INSERT INTO audit_seals SELECT id, 'record', 1, sha256(''), 1, 1, 1, now(), now(), now(), sha256(''),
+                                        substring(sha256('') FOR 16), sha256('') FROM tenants;
+         INSERT INTO audit_removals SELECT id, 'record', 0, 1, 1, 1, now() FROM tenants",
+    )
+    .execute(&mut owner)
     .await
     .unwrap();
 }
