@@ -80,8 +80,8 @@ pub async fn read_own(tx: &mut TenantTx, query: TrailQuery) -> Result<Trail> {
     if query.tenant_id.is_some() {
         return Err(not_an_operator());
     }
-    let tenant = tx.tenant();
-    let trail = page(tx.conn(), &TrailQuery { tenant_id: Some(tenant), ..query }).await?;
+    let query = TrailQuery { tenant_id: Some(tx.tenant()), ..query };
+    let trail = page(tx.conn(), &query).await?;
     record(tx, "audit.read", "audit_log", None).await?;
     Ok(trail)
 }
