@@ -116,9 +116,12 @@ impl NewExport {
         if let (ExportFormat::Xlsx, Some(_)) = (self.format, self.profile) {
             problems.push(Problem::new("profile", "not_for_xlsx", "nothing: a workbook has no separators"));
         }
-        let takes = self.kind.kind().filters;
-        for name in filters.named().filter(|name| !takes.contains(name)) {
-            let expected = format!("one of the filters of {}: {}", self.kind.kind().name, takes.join(", "));
+        let kind = self.kind.kind();
+        for name in filters.named().filter(|name| !kind.filters.contains(name)) {
+            let expected = match kind.filters {
+                [] => format!("nothing: {} takes no filter", kind.name),
+                takes => format!("one of the filters of {}: {}", kind.name, takes.join(", ")),
+            };
             problems.push(Problem::new(format!("filters.{name}"), "not_for_kind", expected));
         }
         if let (Some(Day(from)), Some(Day(to))) = (filters.from, filters.to)

@@ -2,6 +2,7 @@
 //! as Postgres writes it, anything else as it is.
 
 mod appointments;
+mod inventory;
 mod invoices;
 mod patients;
 mod payments;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use super::ExportFormat;
 use crate::error::{Error, Result};
 
 /// What an export is of.
@@ -27,11 +29,14 @@ pub enum ExportKind {
     Invoices,
     /// What was paid and given back, by its day.
     Payments,
+    /// The stock, by name and lot.
+    Inventory,
 }
 
 impl ExportKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Patients, Self::Appointments, Self::Invoices, Self::Payments];
+    pub const ALL: [Self; 5] =
+        [Self::Patients, Self::Appointments, Self::Invoices, Self::Payments, Self::Inventory];
 
     /// Its columns, filters and rows.
     pub fn kind(self) -> &'static Kind {
@@ -40,6 +45,7 @@ impl ExportKind {
             Self::Appointments => &appointments::KIND,
             Self::Invoices => &invoices::KIND,
             Self::Payments => &payments::KIND,
+            Self::Inventory => &inventory::KIND,
         }
     }
 
@@ -63,6 +69,8 @@ pub enum Holds {
     Number,
     /// An amount in cents.
     Cents,
+    /// A quantity in thousandths.
+    Thousandths,
     /// Yes or no.
     Bool,
     /// A calendar day.
@@ -91,6 +99,8 @@ pub struct Kind {
     pub name: &'static str,
     /// Its sheet's name in French.
     pub title: &'static str,
+    /// What it can be written as.
+    pub formats: &'static [ExportFormat],
     /// The filters that it takes.
     pub filters: &'static [&'static str],
     /// Its columns, in the order of the query's.
@@ -111,13 +121,14 @@ impl Kind {
 /// that are decoded and written again.
 macro_rules! kind {
     (
-        name: $name:literal, title: $title:literal, filters: $filters:expr,
+        name: $name:literal, title: $title:literal, formats: [$($format:ident),+], filters: $filters:expr,
         columns: [$($column:literal $heading:literal $holds:expr => $value:literal),+ $(,)?],
         from: $from:literal, order: $order:literal $(,)?
     ) => {
         pub(super) static KIND: $crate::exports::Kind = $crate::exports::Kind {
             name: $name,
             title: $title,
+            formats: &[$($crate::exports::ExportFormat::$format),+],
             filters: &$filters,
             columns: &[$($crate::exports::Column { name: $column, title: $heading, holds: $holds }),+],
             copy: concat!(
