@@ -1,4 +1,4 @@
-//! A ZIP archive: the CSV, then a manifest that tells what it is of, its rows and its hash.
+//! A ZIP archive: the CSV or the accounting entries, then a manifest that tells what it is of, its rows and its hash.
 
 use std::io::{self, Read, Write};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-use super::{Facts, Rows, table};
+use super::{Facts, Rows, ledger, table};
 
 /// How hard to compress: quick, so that the database and not the compression sets the pace.
 const LEVEL: i64 = 3;
@@ -21,10 +21,13 @@ pub(super) fn write<W: Write>(facts: &Facts, rows: Rows<'_, impl Read>, out: W) 
         .compression_level(Some(LEVEL))
         .last_modified_time(time(facts))
         .large_file(facts.rows >= LARGE);
-    let name = format!("{}.csv", facts.kind.name);
+    let ledger = facts.kind.is_ledger();
+    let name = format!("{}.{}", facts.stem, if ledger { "txt" } else { "csv" });
     archive.start_file(&*name, options)?;
     let told = rows.told;
-    let summed = table::write(facts, rows, Summed { out: archive, size: 0, hash: Sha256::new() })?;
+    let summed = Summed { out: archive, size: 0, hash: Sha256::new() };
+    let summed =
+        if ledger { ledger::write(facts, rows, summed)? } else { table::write(facts, rows, summed)? };
     let manifest = json!({
         "kind": facts.kind.name,
         "profile": facts.profile,

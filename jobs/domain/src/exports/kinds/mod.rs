@@ -1,6 +1,7 @@
 //! What can be exported: one file a kind, with its columns and its query. Money of a kind is integer cents, a day or a time
 //! as Postgres writes it, anything else as it is.
 
+mod accounting_entries;
 mod appointments;
 mod inventory;
 mod invoices;
@@ -31,12 +32,22 @@ pub enum ExportKind {
     Payments,
     /// The stock, by name and lot.
     Inventory,
+    /// The entries of a period as the tax administration wants them (FEC).
+    #[deserr(rename = "accounting_entries")]
+    #[serde(rename = "accounting_entries")]
+    AccountingEntries,
 }
 
 impl ExportKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Patients, Self::Appointments, Self::Invoices, Self::Payments, Self::Inventory];
+    pub const ALL: [Self; 6] = [
+        Self::Patients,
+        Self::Appointments,
+        Self::Invoices,
+        Self::Payments,
+        Self::Inventory,
+        Self::AccountingEntries,
+    ];
 
     /// Its columns, filters and rows.
     pub fn kind(self) -> &'static Kind {
@@ -46,6 +57,7 @@ impl ExportKind {
             Self::Invoices => &invoices::KIND,
             Self::Payments => &payments::KIND,
             Self::Inventory => &inventory::KIND,
+            Self::AccountingEntries => &accounting_entries::KIND,
         }
     }
 
@@ -111,6 +123,11 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Whether it is accounting entries, which the law says how to write.
+    pub fn is_ledger(&self) -> bool {
+        self.formats.contains(&ExportFormat::Txt)
+    }
+
     /// How many rows there are within the filters of this transaction.
     pub(super) async fn count(&self, conn: &mut PgConnection) -> Result<i64> {
         Ok((self.count)(conn).await?)
