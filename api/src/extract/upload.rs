@@ -12,6 +12,7 @@ use futures::StreamExt;
 use permanence_domain::{
     Error,
     idempotency::{self, Principal},
+    inventory,
     storage::ObjectKey,
 };
 use sha2::{Digest, Sha256};
@@ -47,7 +48,7 @@ pub(crate) trait FileKind: Send + Sync + 'static {
 pub(crate) struct Csv;
 
 impl FileKind for Csv {
-    const AREA: &'static str = "imports";
+    const AREA: &'static str = inventory::import::AREA;
     const MEDIA_TYPES: &'static [&'static str] =
         &["text/csv", "application/csv", "text/tab-separated-values"];
     const SUFFIX: &'static str = "csv";

@@ -29,5 +29,6 @@ pub mod signal;
 pub mod storage;
 pub mod telemetry;
 pub mod tenants;
+pub mod uploads;
 
 pub use error::{Error, Invalid, Problem, Result};

@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub use multipart::{PART_BYTES, Part, Unfinished, UploadId};
+pub use stream::{Kept, Listed};
 
 /// Where an object lies in the bucket: parts of our own making, each of letters, digits, `-`, `_` and `.`, so that no
 /// key leads out of the bucket and none is the folder of another.

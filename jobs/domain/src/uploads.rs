@@ -1,0 +1,25 @@
+//! Files that a request puts into the object store before its transaction begins: which areas they lie in, and which of
+//! them a row still wants. Never talks to the store.
+
+use std::collections::HashSet;
+
+use chrono::Duration;
+
+use crate::{db::SystemTx, error::Result, inventory};
+
+/// The areas into which requests put files.
+pub const AREAS: [&str; 1] = [inventory::import::AREA];
+
+/// How old a file is that a row should want. A request has ended long before, whether its process died or not.
+pub const GRACE: Duration = Duration::hours(24);
+
+/// Those of these files that a row still wants.
+pub async fn wanted(tx: &mut SystemTx, keys: &[String]) -> Result<HashSet<String>> {
+    let wanted = sqlx::query_scalar!(
+        r#"SELECT object FROM inventory_imports WHERE object = ANY($1) AND status = 'waiting'"#,
+        keys,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(wanted.into_iter().collect())
+}
