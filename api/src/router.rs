@@ -23,8 +23,8 @@ use crate::{
     billing::{invoices, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
-    exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
-    queues, rooms, settings,
+    exports, health, inventory, jobs, messages, migrations, notifications, observe, pages, patients,
+    practitioners, queues, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -84,6 +84,10 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_export, exports::list_exports))
         .routes(routes!(exports::get_export, exports::remove_export))
         .routes(routes!(exports::download_export))
+        // Whoever moves a practice in.
+        .routes(routes!(migrations::request_migration, migrations::list_migrations))
+        .routes(routes!(migrations::get_migration))
+        .routes(routes!(migrations::roll_back_migration))
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
         // Whoever bills.

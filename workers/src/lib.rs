@@ -5,6 +5,7 @@ pub mod clients;
 pub mod config;
 mod exports;
 mod identity;
+mod import;
 mod inventory;
 pub mod notifications;
 pub mod paper;

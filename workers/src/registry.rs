@@ -9,6 +9,7 @@ use permanence_domain::{
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
     identity::jobs::{SendAccountMail, SendInvitation},
+    import::jobs::ImportDump,
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
@@ -52,6 +53,7 @@ impl Registry {
             .with::<WatchStock>()
             .with::<SendDigest>()
             .with::<ImportItems>()
+            .with::<ImportDump>()
             .with::<InvoiceAppointment>()
             .with::<EndInvoiceRun>()
             .with::<FindOverdue>()

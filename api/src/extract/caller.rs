@@ -40,6 +40,8 @@ permissions!(
     ExportsWrite,
     JobsRead,
     JobsWrite,
+    MigrationsRead,
+    MigrationsWrite,
     QueuesRead,
     QueuesWrite,
     PatientsRead,

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use permanence_domain::{
     Error,
     idempotency::{self, Principal},
-    inventory,
+    import, inventory,
     storage::ObjectKey,
 };
 use sha2::{Digest, Sha256};
@@ -54,6 +54,18 @@ impl FileKind for Csv {
     const SUFFIX: &'static str = "csv";
     const WRONG_TYPE: &'static str = "not_csv";
     const MOST_BYTES: u64 = 128 * 1024 * 1024;
+}
+
+/// What a browser kept of a practice.
+#[derive(Debug)]
+pub(crate) struct Dump;
+
+impl FileKind for Dump {
+    const AREA: &'static str = import::AREA;
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+    const SUFFIX: &'static str = "json";
+    const WRONG_TYPE: &'static str = "not_json";
+    const MOST_BYTES: u64 = 512 * 1024 * 1024;
 }
 
 /// A file that lies in the object store.

@@ -16,6 +16,7 @@ mod inventory;
 mod isolation;
 mod jobs;
 mod links;
+mod migrations;
 mod notifications;
 mod password;
 mod patients;

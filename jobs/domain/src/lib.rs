@@ -15,6 +15,7 @@ pub mod hours;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod import;
 pub mod inventory;
 pub mod migrate;
 pub mod notifications;

@@ -10,6 +10,7 @@ mod imports;
 mod invitations;
 mod killed;
 mod metrics;
+mod moving;
 mod papers;
 mod reasons;
 mod reminders;

@@ -48,7 +48,15 @@ impl Snapshot {
 
     /// The rows, as lines of CSV whose fields are the kind's columns; NULL is an empty field.
     pub async fn rows(&mut self, kind: &Kind) -> Result<impl Stream<Item = Result<impl AsRef<[u8]>>>> {
-        Ok(self.conn.copy_out_raw(kind.copy).await?.map_err(Error::from))
+        self.copy(kind.copy).await
+    }
+
+    /// What a COPY gives, as it comes.
+    pub async fn copy(
+        &mut self,
+        statement: &'static str,
+    ) -> Result<impl Stream<Item = Result<impl AsRef<[u8]>>>> {
+        Ok(self.conn.copy_out_raw(statement).await?.map_err(Error::from))
     }
 
     /// Ends the moment.

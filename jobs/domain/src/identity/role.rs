@@ -48,6 +48,10 @@ scopes! {
     ExportsRead = "exports:read",
     /// Ask for exports and remove them.
     ExportsWrite = "exports:write",
+    /// See how a practice was moved in.
+    MigrationsRead = "migrations:read",
+    /// Move a practice in with its old data, and take that back.
+    MigrationsWrite = "migrations:write",
     /// See invoices, quotes, payments and what is owed.
     BillingRead = "billing:read",
     /// Write and issue them, take them back, note payments.
@@ -100,8 +104,8 @@ impl Role {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
             BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead,
-            RecordsWrite, UsersRead, UsersWrite,
+            MigrationsRead, MigrationsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
+            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -117,6 +121,8 @@ impl Role {
                 InventoryWrite,
                 ExportsRead,
                 ExportsWrite,
+                MigrationsRead,
+                MigrationsWrite,
                 BillingRead,
                 BillingWrite,
                 UsersRead,
