@@ -4,10 +4,12 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     billing::jobs::{
-        EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RenderInvoicePdf, SendInvoice,
+        EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
+        RenderInvoicePreview, SendInvoice,
     },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
+    figures::jobs::{RefreshView, RefreshViews},
     identity::jobs::{SendAccountMail, SendInvitation},
     import::jobs::ImportDump,
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
@@ -16,6 +18,8 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::{EraseSubjects, FindDueErasures, RenderCertificate},
+    vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
 use tokio_util::sync::CancellationToken;
@@ -59,12 +63,20 @@ impl Registry {
             .with::<FindOverdue>()
             .with::<RemindDebtor>()
             .with::<RenderInvoicePdf>()
+            .with::<RenderInvoicePreview>()
+            .with::<RemoveInvoicePreview>()
             .with::<SendInvoice>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
+            .with::<Rewrap>()
+            .with::<FindDueErasures>()
+            .with::<EraseSubjects>()
+            .with::<RenderCertificate>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
+            .with::<RefreshViews>()
+            .with_long::<RefreshView>()
     }
 
     fn with<J: Perform>(self) -> Self {

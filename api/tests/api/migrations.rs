@@ -33,7 +33,7 @@ async fn a_dump_is_taken_once_and_a_job_is_to_move_it_in() {
     let again = hand_in(&practice.admin, "dry_run=true", "k", DUMP).await.expect(202);
     assert_eq!((again.header("idempotency-replayed"), &again.body), ("true", &taken.body));
     hand_in(&practice.admin, "dry_run=true", "k", "{}").await.refused(422, "idempotency_key_reused");
-    assert_eq!(api.objects(), 1, "files of no use are removed");
+    assert_eq!(api.objects("migrations"), 1, "files of no use are removed");
 
     let rollback = format!("{path}/rollback");
     practice.admin.post(&rollback, json!({})).await.refused(409, "migration_not_completed");

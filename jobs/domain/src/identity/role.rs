@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// See erasures and their certificates.
+    PrivacyRead = "privacy:read",
+    /// Ask for erasures and take them back, open what the law keeps.
+    PrivacyWrite = "privacy:write",
     /// See the stock.
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
@@ -56,6 +60,10 @@ scopes! {
     BillingRead = "billing:read",
     /// Write and issue them, take them back, note payments.
     BillingWrite = "billing:write",
+    /// See how fresh the figures are.
+    FiguresRead = "figures:read",
+    /// Have them refreshed.
+    FiguresWrite = "figures:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
@@ -103,9 +111,10 @@ impl Role {
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-            MigrationsRead, MigrationsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
-            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            BillingWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
+            InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead,
+            PatientsWrite, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite,
+            RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -123,8 +132,12 @@ impl Role {
                 ExportsWrite,
                 MigrationsRead,
                 MigrationsWrite,
+                PrivacyRead,
+                PrivacyWrite,
                 BillingRead,
                 BillingWrite,
+                FiguresRead,
+                FiguresWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
@@ -168,9 +181,18 @@ impl Role {
                 InventoryWrite,
                 UsersRead,
             ],
-            Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite],
-            Self::SuperAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite, QueuesRead, QueuesWrite],
-            Self::PlatformAdmin => &[UsersRead, JobsRead, QueuesRead],
+            Self::HrAdmin => &[FiguresRead, FiguresWrite, UsersRead, UsersWrite, JobsRead, JobsWrite],
+            Self::SuperAdmin => &[
+                FiguresRead,
+                FiguresWrite,
+                UsersRead,
+                UsersWrite,
+                JobsRead,
+                JobsWrite,
+                QueuesRead,
+                QueuesWrite,
+            ],
+            Self::PlatformAdmin => &[FiguresRead, UsersRead, JobsRead, QueuesRead],
             Self::Employee => &[],
         }
     }

@@ -32,7 +32,7 @@ pub struct Listed {
 
 impl Storage {
     /// A page of an area's objects, by key, from the one after `after` on.
-    pub async fn list(&self, area: &str, after: Option<&str>) -> Result<Listed> {
+    pub async fn list_area(&self, area: &str, after: Option<&str>) -> Result<Listed> {
         let list =
             self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{area}/")).max_keys(PAGE);
         let list = list.set_start_after(after.map(str::to_owned));

@@ -4,7 +4,9 @@
 
 mod billing;
 mod bills;
+mod figures;
 mod isolation;
 mod migrations;
 mod trail;
 mod two;
+mod vault;
