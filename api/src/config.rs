@@ -7,6 +7,7 @@ use permanence_domain::{
         AuthConfig, ConfigError, DatabaseConfig, Env, Secret, StorageConfig, encryption_key, http_url, parsed,
     },
     notifications::receipts::{Provider, webhook_base, webhook_url},
+    vault::Vault,
 };
 
 /// All that the API needs to know.
@@ -24,6 +25,8 @@ pub struct ApiConfig {
     pub auth: AuthConfig,
     /// Seals stored answers.
     pub encryption_key: Secret,
+    /// The keys of what people's care is written down in.
+    pub vault: Vault,
     /// What providers that report deliveries prove themselves with.
     pub webhooks: WebhookConfig,
 }
@@ -48,6 +51,7 @@ impl ApiConfig {
         let storage = StorageConfig::read(env);
         let auth = AuthConfig::read(env);
         let encryption_key = encryption_key(env);
+        let vault = Vault::read(env);
         let webhooks = WebhookConfig::read(env);
         Some(Self {
             listen: listen?,
@@ -56,6 +60,7 @@ impl ApiConfig {
             storage: storage?,
             auth: auth?,
             encryption_key: encryption_key?,
+            vault: vault?,
             webhooks,
         })
     }

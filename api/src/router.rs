@@ -20,11 +20,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     appointments, auth, availability,
-    billing::{invoices, papers, payments, quotes, runs, services, templates as invoice_templates},
+    billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
     exports, figures, health, inventory, jobs, messages, notifications, observe, pages, patients,
-    practitioners, queues, rooms, settings,
+    practitioners, privacy, queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -48,6 +48,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::change_user_role))
         .routes(routes!(users::resend_invitation))
         .routes(routes!(settings::get_settings, settings::update_settings))
+        .routes(routes!(logos::put_logo, logos::get_logo, logos::remove_logo))
         .routes(routes!(templates::list_templates))
         .routes(routes!(templates::preview_template))
         .routes(routes!(templates::get_template, templates::replace_template, templates::reset_template))
@@ -79,6 +80,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::list_patient_messages))
         .routes(routes!(messages::resolve_message))
+        // Whoever cares.
+        .merge(care())
         // Whoever looks after the stock.
         .merge(stock())
         // Whoever takes data out.
@@ -106,6 +109,23 @@ fn inbox() -> OpenApiRouter<App> {
         .routes(routes!(notifications::read_all_notifications))
         .routes(routes!(notifications::read_notification))
         .routes(routes!(notifications::delete_notification))
+}
+
+/// What care writes down.
+fn care() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(records::write_record, records::list_records))
+        .routes(routes!(records::get_record, records::update_record, records::retract_record))
+        .routes(routes!(records::list_record_versions))
+        .routes(routes!(records::get_record_version))
+        .routes(routes!(privacy::request_erasure))
+        .routes(routes!(privacy::list_erasures))
+        .routes(routes!(privacy::get_erasure))
+        .routes(routes!(privacy::cancel_erasure))
+        .routes(routes!(privacy::get_certificate))
+        .routes(routes!(privacy::get_certificate_pdf))
+        .routes(routes!(privacy::list_retained))
+        .routes(routes!(privacy::open_retained))
 }
 
 /// What the practice keeps in stock.
@@ -155,6 +175,7 @@ fn bills() -> OpenApiRouter<App> {
         .routes(routes!(payments::record_payment, payments::list_payments))
         .routes(routes!(payments::record_refund))
         .routes(routes!(payments::get_receivables))
+        .routes(routes!(payments::list_debtors))
         .routes(routes!(papers::get_invoice_pdf))
         .routes(routes!(papers::send_invoice))
         .routes(routes!(papers::list_invoice_mails))
@@ -174,6 +195,8 @@ fn bills() -> OpenApiRouter<App> {
             invoice_templates::replace_invoice_template,
             invoice_templates::reset_invoice_template
         ))
+        .routes(routes!(invoice_templates::preview_invoice_template))
+        .routes(routes!(invoice_templates::get_invoice_preview))
 }
 
 /// The whole service.

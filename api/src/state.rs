@@ -5,6 +5,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use permanence_domain::{
     clock::SharedClock, crypto::Sealer, db::Db, error::Result, identity::Tokens, storage::Storage,
+    vault::Vault,
 };
 
 use crate::config::{ApiConfig, WebhookConfig};
@@ -16,6 +17,7 @@ pub struct App {
     pub(crate) storage: Storage,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) sealer: Sealer,
+    pub(crate) vault: Vault,
     pub(crate) fingerprint_key: Arc<[u8]>,
     pub(crate) cors_origins: Arc<[String]>,
     pub(crate) webhooks: Arc<WebhookConfig>,
@@ -29,6 +31,7 @@ impl App {
             db,
             storage: Storage::new(&config.storage),
             tokens: Arc::new(Tokens::new(&config.auth)?),
+            vault: config.vault.clone(),
             sealer: Sealer::new(&config.encryption_key)?,
             fingerprint_key: config.encryption_key.expose().as_bytes().into(),
             cors_origins: config.cors_origins.clone().into(),

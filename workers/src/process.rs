@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(25);
 
 /// What the jobs of a pool need. Whatever goes out to people leaves from `reminders`.
 fn needs(pool: &str) -> Needs {
-    Needs { messaging: pool == "reminders", storage: pool != "views" }
+    Needs { messaging: pool == "reminders", storage: pool != "views", vault: pool == "privacy" }
 }
 
 /// A pool's process, whole: reads the environment, performs until told to end.
@@ -66,7 +66,13 @@ async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync
         .map(|messaging| Messaging::new(messaging, db.clock().clone()))
         .transpose()?;
     let storage = config.storage.as_ref().map(Storage::new);
-    let registry = Registry::new(Services { db: db.clone(), messaging, storage });
+    let registry = Registry::new(Services {
+        db: db.clone(),
+        messaging,
+        storage,
+        vault: config.vault,
+        signer: config.signer,
+    });
     let listener = Listener::start(options.clone());
     tracing::info!(queue, "performing");
     let performing = perform(
@@ -87,7 +93,8 @@ async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync
 }
 
 async fn run_scheduler() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let config = WorkerConfig::from_env(Env::of_process(), Needs { messaging: false, storage: false })?;
+    let config =
+        WorkerConfig::from_env(Env::of_process(), Needs { messaging: false, storage: false, vault: false })?;
     let (db, _) = open(&config)?;
     tracing::info!("scheduling");
     schedule::run(db.clone(), until_terminated()).await?;

@@ -4,7 +4,8 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
     billing::jobs::{
-        EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RenderInvoicePdf, SendInvoice,
+        EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
+        RenderInvoicePreview, SendInvoice,
     },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
@@ -16,6 +17,8 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::{EraseSubjects, FindDueErasures, RenderCertificate},
+    vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
 use tokio_util::sync::CancellationToken;
@@ -58,9 +61,15 @@ impl Registry {
             .with::<FindOverdue>()
             .with::<RemindDebtor>()
             .with::<RenderInvoicePdf>()
+            .with::<RenderInvoicePreview>()
+            .with::<RemoveInvoicePreview>()
             .with::<SendInvoice>()
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
+            .with::<Rewrap>()
+            .with::<FindDueErasures>()
+            .with::<EraseSubjects>()
+            .with::<RenderCertificate>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()

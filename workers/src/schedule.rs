@@ -13,6 +13,8 @@ use permanence_domain::{
     inventory::jobs::WatchStock,
     notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::FindDueErasures,
+    vault::Rewrap,
 };
 use permanence_queue::{NewJob, cron, show_gauges};
 use tokio::time::{Instant, sleep};
@@ -37,6 +39,9 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("refresh-views", "13 */6 * * *", |_due| NewJob::of(&RefreshViews {}))?,
         civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,
+        // In the night, when nobody waits for the database.
+        civil("find-due-erasures", "7 1 * * *", |_due| NewJob::of(&FindDueErasures {}))?,
+        civil("rewrap-keys", "47 2 * * *", |_due| NewJob::of(&Rewrap {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
     ])
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use permanence_domain::{
     Error, clock::SharedClock, db::Db, error::Result, identity::TokenHashes, notifications::Links,
-    storage::Storage,
+    privacy::Signer, storage::Storage, vault::Vault,
 };
 use url::Url;
 
@@ -101,6 +101,10 @@ pub struct Services {
     pub messaging: Option<Messaging>,
     /// The object store.
     pub storage: Option<Storage>,
+    /// The keys of what is sealed.
+    pub vault: Option<Vault>,
+    /// Signs the certificates of erasures.
+    pub signer: Option<Signer>,
 }
 
 impl Services {
@@ -114,5 +118,13 @@ impl Services {
         self.storage
             .as_ref()
             .ok_or_else(|| Error::internal("this pool is configured without an object store"))
+    }
+    /// The keys of what is sealed, in the pool that has them.
+    pub fn vault(&self) -> Result<&Vault> {
+        self.vault.as_ref().ok_or_else(|| Error::internal("this pool is configured without keys"))
+    }
+    /// Signs the certificates of erasures, in the pool that has the key.
+    pub fn signer(&self) -> Result<&Signer> {
+        self.signer.as_ref().ok_or_else(|| Error::internal("this pool is configured without a key to sign"))
     }
 }

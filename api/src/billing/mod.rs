@@ -1,6 +1,7 @@
 //! Invoices, credit notes, quotes, payments and what is charged for.
 
 pub(crate) mod invoices;
+pub(crate) mod logos;
 pub(crate) mod papers;
 pub(crate) mod payments;
 pub(crate) mod quotes;

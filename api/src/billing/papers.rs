@@ -54,7 +54,8 @@ pub(crate) async fn get_quote_pdf(
     lead(&app, paper).await
 }
 
-async fn lead(app: &App, paper: Option<Paper>) -> Result<Response> {
+/// To the PDF, or to patience.
+pub(crate) async fn lead(app: &App, paper: Option<Paper>) -> Result<Response> {
     let Some(paper) = paper else {
         let pending = Json(PaperPending { status: "pending" });
         return Ok((StatusCode::ACCEPTED, [(header::RETRY_AFTER, "2")], pending).into_response());

@@ -2,13 +2,14 @@
 
 use axum::{Json, response::Response};
 use permanence_domain::{
-    billing::{self, NewPayment, PaymentList, PaymentReceipt, Receivables},
+    billing::{self, Debtor, NewPayment, PaymentList, PaymentReceipt, Receivables},
     ids::InvoiceId,
+    page::{Page, PageQuery},
 };
 
 use crate::{
     error::{CommonErrors, Result},
-    extract::{BillingRead, BillingWrite, Create, Path, Read},
+    extract::{BillingRead, BillingWrite, Create, Path, Query, Read},
 };
 
 /// Note a payment, whole or in part; never above what is left for its payer.
@@ -54,4 +55,16 @@ pub(crate) async fn get_receivables(mut read: Read<BillingRead>) -> Result<Json<
     let receivables = billing::receivables(&mut read.tx).await?;
     read.tx.commit().await?;
     Ok(Json(receivables))
+}
+
+/// Who owes what today, whoever owes the most first.
+#[utoipa::path(get, path = "/receivables/debtors", tag = "payments", security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, body = Page<Debtor>), CommonErrors))]
+pub(crate) async fn list_debtors(
+    Query(page): Query<PageQuery>,
+    mut read: Read<BillingRead>,
+) -> Result<Json<Page<Debtor>>> {
+    let debtors = billing::list_debtors(&mut read.tx, page).await?;
+    read.tx.commit().await?;
+    Ok(Json(debtors))
 }

@@ -1,7 +1,7 @@
 //! POST of a file by a signed-in caller: too large to be held in memory, it goes through a temporary file into the object
 //! store, and only then a transaction begins. Done once for each `Idempotency-Key`, like any POST.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, path::Path};
 
 use axum::{
     body::Body,
@@ -12,6 +12,7 @@ use futures::StreamExt;
 use permanence_domain::{
     Error,
     idempotency::{self, Principal},
+    picture::Picture,
     storage::ObjectKey,
 };
 use sha2::{Digest, Sha256};
@@ -40,6 +41,11 @@ pub(crate) trait FileKind: Send + Sync + 'static {
     const WRONG_TYPE: &'static str;
     /// Most bytes.
     const MOST_BYTES: u64;
+
+    /// What the file is by what it holds, or what is wrong with it; whatever is not looked at is what it is called.
+    fn media_type(_: &Path) -> Result<&'static str, Error> {
+        Ok(Self::MEDIA_TYPES[0])
+    }
 }
 
 /// A supplier's list.
@@ -53,6 +59,26 @@ impl FileKind for Csv {
     const SUFFIX: &'static str = "csv";
     const WRONG_TYPE: &'static str = "not_csv";
     const MOST_BYTES: u64 = 128 * 1024 * 1024;
+}
+
+/// A picture to head papers with.
+#[derive(Debug)]
+pub(crate) struct LogoPicture;
+
+impl FileKind for LogoPicture {
+    const AREA: &'static str = "logos";
+    const MEDIA_TYPES: &'static [&'static str] = &["image/png", "image/jpeg"];
+    const SUFFIX: &'static str = "picture";
+    const WRONG_TYPE: &'static str = "not_a_picture";
+    const MOST_BYTES: u64 = 2 * 1024 * 1024;
+
+    fn media_type(file: &Path) -> Result<&'static str, Error> {
+        let bytes = std::fs::read(file).map_err(Error::internal)?;
+        let expected = "a PNG or a JPEG, whole, of at most 4000 pixels each way";
+        Picture::read(&bytes)
+            .map(|picture| picture.media_type)
+            .map_err(|_| Error::invalid("body", "not_a_picture", expected))
+    }
 }
 
 /// A file that lies in the object store.
@@ -82,13 +108,14 @@ impl<P: Permission, K: FileKind> FromRequest<App> for Upload<P, K> {
         let (tx, _) = caller.open(app, Some(P::SCOPE)).await?;
         tx.rollback().await?;
         let (file, digest, bytes) = receive::<K>(body).await?;
+        let (file, media_type) = looked_at::<K>(file).await?;
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
         let fingerprint =
             idempotency::fingerprint(&app.fingerprint_key, parts.method.as_str(), path, &digest)?;
         let principal = Principal { tenant: caller.claims.tenant.0, user: caller.claims.sub.0 };
         let object =
             ObjectKey::of(K::AREA, caller.claims.tenant, &format!("{}.{}", Uuid::new_v4(), K::SUFFIX))?;
-        app.storage.put_file(&object, K::MEDIA_TYPES[0], file.path()).await?;
+        app.storage.put_file(&object, media_type, file.path()).await?;
         let stored = Stored { object: object.clone(), bytes };
         match Create::begin(app, &caller, keyed(principal, key, fingerprint), stored).await {
             Ok(create) => Ok(Self { create, kind: PhantomData }),
@@ -111,6 +138,12 @@ fn refuse_other_kinds<K: FileKind>(headers: &HeaderMap) -> Result<()> {
     }
     let detail = format!("Content-Type: {} is expected", K::MEDIA_TYPES.join(" or "));
     Err(ApiError::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE, K::WRONG_TYPE, detail))
+}
+
+/// Looks into the file where that holds up nobody.
+async fn looked_at<K: FileKind>(file: NamedTempFile) -> Result<(NamedTempFile, &'static str)> {
+    let look = move || K::media_type(file.path()).map(|media_type| (file, media_type));
+    Ok(tokio::task::spawn_blocking(look).await.map_err(Error::internal)??)
 }
 
 /// Writes the body to a file that vanishes with its handle; gives its digest and its size.

@@ -39,7 +39,7 @@ async fn a_file_is_taken_and_a_job_is_to_read_it() {
     let imports: i64 =
         sqlx::query_scalar("SELECT count(*) FROM inventory_imports").fetch_one(tx.conn()).await.unwrap();
     assert_eq!(imports, 1);
-    assert_eq!(api.objects(), 1, "files of no use are removed");
+    assert_eq!(api.objects("imports"), 1, "files of no use are removed");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn what_is_asked_wrongly_is_told_before_the_file_is_read() {
     json.refused(415, "not_csv");
     let keyless = practice.assistant.send(Method::POST, &path, &[], None).await;
     keyless.refused(400, "idempotency_key_missing");
-    assert_eq!(api.objects(), 0);
+    assert_eq!(api.objects("imports"), 0);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_file_may_be_large_and_not_larger() {
     let path = format!("{IMPORTS}?mode=count");
     let too_large = vec![b'x'; 128 * 1024 * 1024 + 1];
     practice.assistant.upload(&path, "k", "text/csv", too_large).await.refused(413, "body_too_large");
-    assert_eq!(api.objects(), 0);
+    assert_eq!(api.objects("imports"), 0);
     let large = vec![b'x'; 2 * 1024 * 1024];
     let taken = practice.assistant.upload(&path, "k", "Text/CSV; charset=utf-8", large).await.expect(202);
     assert_eq!(taken.body["bytes"], 2 * 1024 * 1024);
@@ -92,7 +92,7 @@ async fn imports_belong_to_their_practice_and_to_whoever_looks_after_the_stock()
     let other = api.practice("Port", Tz::Indian__Reunion).await;
     let stranger = api.member(own.tenant, "rh@lilas.example", Role::HrAdmin).await;
     hand_in(&stranger, "mode=count", "k", FILE).await.refused(403, "forbidden");
-    assert_eq!(api.objects(), 0);
+    assert_eq!(api.objects("imports"), 0);
     let id = hand_in(&own.assistant, "mode=count", "k", FILE).await.expect(202).id();
     let path = format!("{IMPORTS}/{id}");
     other.admin.get(&path).await.refused(404, "not_found");

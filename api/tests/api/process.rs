@@ -50,6 +50,7 @@ fn wrong_settings_are_told_all_at_once_by_name() {
         "JWT_ACCESS_KEYS",
         "JWT_REFRESH_KEY",
         "ENCRYPTION_KEY",
+        "MASTER_KEYS",
     ] {
         assert!(told.contains(&format!("\n  {name}: read ")), "{name}\n{told}");
     }

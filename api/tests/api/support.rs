@@ -28,6 +28,9 @@ pub(crate) const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::n
 
 static HASH: OnceCell<String> = OnceCell::const_new();
 
+/// The master key of every test's platform.
+pub(crate) const MASTER_KEYS: &str = "test:0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e";
+
 pub(crate) struct TestApi {
     pub(crate) database: TestDatabase,
     pub(crate) clock: Arc<SimulatedClock>,
@@ -140,7 +143,7 @@ impl TestApi {
     }
 
     /// What a process needs to stand beside this API.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 8] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 9] {
         [
             ("DATABASE_URL", self.database.login_url()),
             ("S3_ENDPOINT", self.storage.endpoint()),
@@ -150,16 +153,17 @@ impl TestApi {
             ("JWT_ACCESS_KEYS", format!("test:{}", "a".repeat(32))),
             ("JWT_REFRESH_KEY", "r".repeat(32)),
             ("ENCRYPTION_KEY", "0f".repeat(32)),
+            ("MASTER_KEYS", MASTER_KEYS.to_owned()),
         ]
     }
 
-    /// How many files lie in the object store.
-    pub(crate) fn objects(&self) -> usize {
+    /// How many files of an area lie in the object store.
+    pub(crate) fn objects(&self, area: &str) -> usize {
         fn files(folder: &std::path::Path) -> usize {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
         }
-        files(&self.folder.path().join("permanence").join("imports"))
+        files(&self.folder.path().join("permanence").join(area))
     }
 
     /// The object store as the platform sees it.

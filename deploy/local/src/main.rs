@@ -19,7 +19,7 @@ use permanence_domain::{
     telemetry::{self, LogFormat},
 };
 
-use commands::{JobsCommand, QueuesCommand, Wanted};
+use commands::{JobsCommand, PrivacyCommand, QueuesCommand, Wanted};
 
 /// What goes wrong is told in one sentence.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -41,18 +41,21 @@ enum Command {
     Queues(Wanted<QueuesCommand>),
     /// Look at jobs there; cancel, discard and retry them
     Jobs(Wanted<JobsCommand>),
+    /// Check the certificate of an erasure
+    Privacy(Wanted<PrivacyCommand>),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    if !matches!(command, Some(Command::Queues(_) | Command::Jobs(_))) {
+    if !matches!(command, Some(Command::Queues(_) | Command::Jobs(_) | Command::Privacy(_))) {
         telemetry::init(LogFormat::Text);
     }
     let ended = match command {
         None => run().await,
         Some(Command::Reset) => parts::reset(&folder()).await,
         Some(Command::Queues(wanted)) => return commands::queues(&folder(), wanted).await,
+        Some(Command::Privacy(wanted)) => return commands::privacy(&folder(), wanted),
         Some(Command::Jobs(wanted)) => return commands::jobs(&folder(), wanted).await,
     };
     match ended {

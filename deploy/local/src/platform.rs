@@ -8,6 +8,7 @@ use permanence_domain::{
     config::{Env, postgres_url},
     db::Db,
     migrate::migrate,
+    privacy::Signer,
     storage::Storage,
     telemetry,
 };
@@ -45,6 +46,7 @@ pub(crate) struct Platform {
 struct Config {
     api: ApiConfig,
     messaging: MessagingConfig,
+    signer: Signer,
     owner: PgConnectOptions,
 }
 
@@ -62,9 +64,10 @@ fn configure(mut env: Env) -> Result<Config, Failure> {
     let owner = postgres_url(&mut env, "DATABASE_OWNER_URL");
     let api = ApiConfig::read(&mut env);
     let messaging = MessagingConfig::read(&mut env);
-    let all = owner.zip(api).zip(messaging);
-    let ((owner, api), messaging) = env.finish(all)?;
-    Ok(Config { api, messaging, owner: owner.expose().parse()? })
+    let signer = Signer::read(&mut env);
+    let all = owner.zip(api).zip(messaging).zip(signer);
+    let (((owner, api), messaging), signer) = env.finish(all)?;
+    Ok(Config { api, messaging, signer, owner: owner.expose().parse()? })
 }
 
 impl Platform {
@@ -99,7 +102,10 @@ impl Platform {
         let mut tasks = JoinSet::new();
         let messaging = Messaging::new(&config.messaging, clock.clone())?;
         let storage = Some(Storage::new(&config.api.storage));
-        let registry = Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage });
+        let signer = Some(config.signer.clone());
+        let vault = Some(config.api.vault.clone());
+        let registry =
+            Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage, vault, signer });
         let bell = Listener::start(options.clone());
         for queue in POOLS {
             let pool = process::Pool {

@@ -13,19 +13,31 @@ use permanence_domain::crypto::random_bytes;
 use crate::Failure;
 
 /// The variables that hold keys, with how many random bytes each takes.
-const KEYS: [(&str, &str); 4] =
-    [("JWT_ACCESS_KEYS", "local:"), ("JWT_REFRESH_KEY", ""), ("ENCRYPTION_KEY", ""), (DATABASE_PASSWORD, "")];
+const KEYS: [(&str, &str); 6] = [
+    ("JWT_ACCESS_KEYS", "local:"),
+    ("JWT_REFRESH_KEY", ""),
+    ("ENCRYPTION_KEY", ""),
+    ("MASTER_KEYS", "local:"),
+    ("CERTIFICATE_KEY", ""),
+    (DATABASE_PASSWORD, ""),
+];
 
 /// The password of the embedded database's login role.
 pub(crate) const DATABASE_PASSWORD: &str = "EMBEDDED_DATABASE_PASSWORD";
 
-/// Gives the keys as variables; makes them where there are none.
+/// Gives the keys as variables; makes those that are not there yet.
 pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {
-    if let Some(keys) = find(file)? {
-        return Ok(keys);
+    let known = find(file)?.unwrap_or_default();
+    let missing: Vec<_> =
+        KEYS.into_iter().filter(|(name, _)| known.iter().all(|(known, _)| known != name)).collect();
+    if missing.is_empty() {
+        return Ok(known);
     }
     let mut text = String::new();
-    for (name, prefix) in KEYS {
+    for (name, key) in &known {
+        writeln!(text, "{name}={key}")?;
+    }
+    for (name, prefix) in missing {
         writeln!(text, "{name}={prefix}{}", hex::encode(random_bytes::<32>()?))?;
     }
     // Renamed when whole: a start that is cut short leaves no half of it.

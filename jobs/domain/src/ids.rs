@@ -104,6 +104,14 @@ ids! {
     PaymentId,
     /// A mail about an invoice.
     InvoiceMailId,
+    /// A specimen of a practice's words on paper.
+    InvoicePreviewId,
+    /// The erasure of a patient.
+    ErasureId,
+    /// What the law keeps of somebody who was erased.
+    RetainedId,
+    /// A record of a patient's care.
+    MedicalRecordId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }

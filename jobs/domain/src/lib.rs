@@ -23,12 +23,16 @@ pub mod operations;
 pub mod page;
 pub mod patients;
 pub mod people;
+pub mod picture;
 mod placeholders;
 pub mod platform;
+pub mod privacy;
+pub mod records;
 pub mod scheduling;
 pub mod signal;
 pub mod storage;
 pub mod telemetry;
 pub mod tenants;
+pub mod vault;
 
 pub use error::{Error, Invalid, Problem, Result};

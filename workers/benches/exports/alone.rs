@@ -7,11 +7,11 @@ use permanence_embedded::postgres::Binaries;
 use tokio::process::Command;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::{mega, per_second, practice::Bench, worker::Worker};
+use crate::{mega, per_second, practice::Bench};
 
 pub(crate) async fn run(bench: &Bench, rows: i64) {
     copy(bench, rows).await;
-    let mut worker = Worker::start(bench).await;
+    let worker = bench.worker().await;
     let begun = Instant::now();
     let plain = bench.written(50, ExportFormat::Csv).await;
     let seconds = begun.elapsed().as_secs_f64();
@@ -22,9 +22,9 @@ pub(crate) async fn run(bench: &Bench, rows: i64) {
         per_second(rows, seconds),
         mega(size)
     );
-    let mut tx = bench.db.tenant(bench.tenant, permanence_domain::db::Actor::JOB).await.unwrap();
+    let mut tx = bench.platform.begin().await;
     let download = permanence_domain::exports::download(&mut tx, plain.id).await.unwrap();
-    let bytes = bench.storage().get(&download.key).await.unwrap();
+    let bytes = bench.platform.storage().get(&download.key).await.unwrap();
     for level in [1, 2, 3, 4, 6, 9] {
         deflate(&bytes, rows, level);
     }
@@ -35,7 +35,7 @@ async fn copy(bench: &Bench, rows: i64) {
     let psql = Binaries::find().unwrap().folder().join("psql");
     let as_tenant = format!(
         "SET ROLE permanence_tenant; SET permanence.tenant_id = '{}'; {}",
-        bench.tenant,
+        bench.platform.tenant,
         ExportKind::Patients.kind().copy
     );
     let mut best = f64::INFINITY;
@@ -43,7 +43,7 @@ async fn copy(bench: &Bench, rows: i64) {
         let begun = Instant::now();
         let ended = Command::new(&psql)
             .args(["--no-psqlrc", "--quiet", "--command", &as_tenant])
-            .arg(&bench.database.owner_url)
+            .arg(&bench.platform.database.owner_url)
             .stdout(Stdio::null())
             .status()
             .await

@@ -6,10 +6,11 @@
 
 mod alone;
 mod practice;
-mod worker;
+#[allow(dead_code, reason = "each benchmark uses a part of what they share")]
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use practice::Bench;
-use worker::Worker;
 
 /// What is promised.
 const ROWS_PER_SECOND: f64 = 150_000.0;
@@ -20,11 +21,11 @@ async fn main() {
     let number = |name: &str, default: i64| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let (rows, runs) = (number("ROWS", 1_000_000), number("RUNS", 3));
     let bench = Bench::start(rows).await;
-    println!("{} · {rows} patients · CSV in ZIP", bench.version().await);
+    println!("{} · {rows} patients · CSV in ZIP", bench.platform.version().await);
     let mut best: f64 = 0.0;
     let mut most: f64 = 0.0;
     for run in 0..runs {
-        let mut worker = Worker::start(&bench).await;
+        let worker = bench.worker().await;
         let idle = worker.peak_mib();
         let used = worker.cpu_seconds();
         let (seconds, bytes) = bench.export(run).await;
@@ -43,7 +44,7 @@ async fn main() {
     alone::run(&bench, rows).await;
     let told = |met| if met { "met" } else { "missed" };
     println!("bar {ROWS_PER_SECOND:.0} rows/s: {}, best {best:.0}", told(best >= ROWS_PER_SECOND));
-    bench.stop().await;
+    bench.platform.stop().await;
     println!("bar {MEMORY_MIB:.0} MiB above idle: {}, most {most:.1}", told(most <= MEMORY_MIB));
 }
 

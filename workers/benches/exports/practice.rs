@@ -1,27 +1,13 @@
 //! A practice with many patients, and the platform that exports them.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::time::{Duration, Instant};
 
 use permanence_domain::{
-    clock::SystemClock,
-    config::{Secret, StorageConfig},
-    db::{Actor, Db},
     exports::{self, Export, ExportFormat, ExportKind, ExportStatus, Filters, NewExport, Profile},
-    field::{Day, Label, Language},
-    identity::{NewTenant, create_tenant},
-    ids::TenantId,
-    migrate::migrate,
-    storage::Storage,
+    field::Day,
 };
-use permanence_embedded::{
-    bench::{BenchDatabase, BenchServer},
-    storage::ObjectStore,
-};
-use permanence_queue::Waker;
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
-pub(crate) const BUCKET: &str = "permanence";
+use crate::shared::{Platform, Process};
 
 /// As a practice's software would register them, three minutes apart: names, addresses and numbers of usual lengths.
 const PATIENTS: &str = "
@@ -40,60 +26,25 @@ const PATIENTS: &str = "
           FROM generate_series(1, $2::bigint) AS n) AS people";
 
 pub(crate) struct Bench {
-    server: BenchServer,
-    pub(crate) database: BenchDatabase,
-    pub(crate) login_url: String,
-    pub(crate) objects: ObjectStore,
-    pub(crate) db: Db,
-    pub(crate) tenant: TenantId,
-    _folder: tempfile::TempDir,
+    pub(crate) platform: Platform,
 }
 
 impl Bench {
     pub(crate) async fn start(rows: i64) -> Self {
-        let server = BenchServer::start("exports").await.unwrap();
-        let database = server.database().await.unwrap();
-        let login_url = server.url("permanence_login", "bench", &database);
-        migrate(&database.owner, &Secret::new(login_url.as_str())).await.unwrap();
-        let options: PgConnectOptions = login_url.parse().unwrap();
-        let db = Db::new(options.clone(), 4, Arc::new(SystemClock), Waker::start(options));
-        let folder = tempfile::tempdir().unwrap();
-        let objects = ObjectStore::start(folder.path(), LOCAL).await.unwrap();
-        objects.ensure_bucket(BUCKET).unwrap();
-        let new = NewTenant {
-            kind: "practice",
-            name: Label::parse("Cabinet des Lilas").unwrap(),
-            time_zone: chrono_tz::Tz::Europe__Paris,
-            language: Language::Fr,
-            phone: None,
-            address: None,
-        };
-        let mut tx = db.system(Actor::JOB).await.unwrap();
-        let tenant = create_tenant(&mut tx, &new).await.unwrap();
-        tx.commit().await.unwrap();
-        let mut owner = PgConnection::connect_with(&database.owner).await.unwrap();
-        sqlx::query(PATIENTS).bind(tenant.0).bind(rows).execute(&mut owner).await.unwrap();
-        database.settle().await.unwrap();
-        Self { server, database, login_url, objects, db, tenant, _folder: folder }
+        let platform = Platform::start("exports").await;
+        sqlx::query(PATIENTS).bind(platform.tenant.0).bind(rows).execute(&platform.owner).await.unwrap();
+        platform.database.settle().await.unwrap();
+        Self { platform }
     }
 
-    pub(crate) async fn version(&self) -> String {
-        self.server.version().await.unwrap()
-    }
-
-    pub(crate) async fn stop(self) {
-        self.db.close().await;
-        self.server.stop().await.unwrap();
-    }
-
-    pub(crate) fn storage(&self) -> Storage {
-        Storage::new(&StorageConfig {
-            endpoint: self.objects.endpoint().parse().unwrap(),
-            region: "us-east-1".to_owned(),
-            bucket: BUCKET.to_owned(),
-            access_key: self.objects.access_key().to_owned(),
-            secret_key: Secret::new(self.objects.secret_key()),
-        })
+    /// Starts the pool on one core, and waits until it has settled.
+    pub(crate) async fn worker(&self) -> Process {
+        // The last core: the kernel's own work prefers the first.
+        let core = std::thread::available_parallelism().unwrap().get() - 1;
+        let worker =
+            self.platform.process(&["taskset", "-c", &core.to_string(), env!("CARGO_BIN_EXE_exports")]);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        worker
     }
 
     /// Has everything exported as an archive; gives the seconds from the question to the answer, and the file's size.
@@ -108,11 +59,11 @@ impl Bench {
         let from = Day::parse(&format!("19{:02}-01-01", 10 + run)).unwrap();
         let filters = Some(Filters { from: Some(from), ..Filters::default() });
         let new = NewExport { kind: ExportKind::Patients, format, profile: Some(Profile::French), filters };
-        let mut tx = self.db.tenant(self.tenant, Actor::JOB).await.unwrap();
+        let mut tx = self.platform.begin().await;
         let id = exports::request(&mut tx, &new).await.unwrap().id;
         tx.commit().await.unwrap();
         loop {
-            let mut tx = self.db.tenant(self.tenant, Actor::JOB).await.unwrap();
+            let mut tx = self.platform.begin().await;
             let export = exports::get(&mut tx, id).await.unwrap();
             match export.status {
                 ExportStatus::Queued | ExportStatus::Running => {}
@@ -120,7 +71,7 @@ impl Bench {
                 other => panic!("{other:?}: {:?}", export.failure),
             }
             tx.commit().await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }

@@ -5,6 +5,7 @@ mod facturx;
 mod find_overdue;
 mod format;
 mod invoice_appointment;
+mod preview;
 mod render_invoice_pdf;
 mod send_invoice_mail;
 mod sheet;
@@ -14,17 +15,32 @@ use std::sync::Arc;
 
 use permanence_domain::billing::{Document, DocumentKind};
 
-use crate::paper::{Archive, Page, PaperError, Picture, one_line};
+use crate::paper::{Archive, Attachment, Page, PaperError, Picture, one_line};
+
+pub(crate) use format::date;
 
 /// Draws a document as PDF/A-3b: an invoice or a credit note is a Factur-X of the profile EN 16931, a quote carries no
 /// XML. Takes milliseconds of a processor: call it where that does not keep others waiting.
 pub fn render(document: &Document, logo: Option<&[u8]>) -> Result<Vec<u8>, PaperError> {
-    let pages = pages(document, logo)?;
-    let words = words::of(document.language);
     let attachment = match document.kind {
         DocumentKind::Invoice | DocumentKind::CreditNote => Some(facturx::attachment(document)?),
         DocumentKind::Quote => None,
     };
+    archive(document, logo, attachment)
+}
+
+/// Draws a document of any kind without XML, so that no software takes it for one that counts.
+pub(crate) fn specimen(document: &Document, logo: Option<&[u8]>) -> Result<Vec<u8>, PaperError> {
+    archive(document, logo, None)
+}
+
+fn archive(
+    document: &Document,
+    logo: Option<&[u8]>,
+    attachment: Option<Attachment>,
+) -> Result<Vec<u8>, PaperError> {
+    let pages = pages(document, logo)?;
+    let words = words::of(document.language);
     let archive = Archive {
         title: one_line(&format!("{} {}", words.kind(document.kind), document.number)),
         author: one_line(&document.seller.legal_name),

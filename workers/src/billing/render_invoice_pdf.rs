@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::render;
 use crate::{
+    paper::PaperError,
     perform::{Outcome, Perform, Run},
     services::Services,
 };
@@ -21,7 +22,7 @@ impl Perform for RenderInvoicePdf {
         let (start, tenant) = (begin_paper(&mut tx, self.invoice_id).await?, tx.tenant());
         tx.commit().await?;
         let PaperStart::Draw(document) = start else { return Ok(Outcome::Done(None)) };
-        let pdf = draw(document, storage).await?;
+        let pdf = draw(document, storage, render).await?;
         let (sha256, bytes): ([u8; 32], usize) = (Sha256::digest(&pdf).into(), pdf.len());
         let key = paper_key(tenant, self.invoice_id, &sha256)?;
         storage.put(&key, "application/pdf", pdf).await?;
@@ -32,7 +33,11 @@ impl Perform for RenderInvoicePdf {
     }
 }
 
-async fn draw(document: Box<Document>, storage: &Storage) -> Result<Vec<u8>> {
+/// How a document becomes a file.
+pub(super) type Render = fn(&Document, Option<&[u8]>) -> std::result::Result<Vec<u8>, PaperError>;
+
+/// Draws a document with its logo.
+pub(super) async fn draw(document: Box<Document>, storage: &Storage, render: Render) -> Result<Vec<u8>> {
     let logo = match &document.logo {
         Some(key) => logo(&ObjectKey::parse(key)?, storage).await?,
         None => None,

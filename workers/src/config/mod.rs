@@ -5,7 +5,11 @@ mod providers;
 
 use std::net::SocketAddr;
 
-use permanence_domain::config::{ConfigError, DatabaseConfig, Env, StorageConfig, parsed};
+use permanence_domain::{
+    config::{ConfigError, DatabaseConfig, Env, StorageConfig, parsed},
+    privacy::Signer,
+    vault::Vault,
+};
 
 pub use messaging::{MailConfig, MessagingConfig, Rated, SmsConfig};
 
@@ -22,6 +26,10 @@ pub struct WorkerConfig {
     pub messaging: Option<MessagingConfig>,
     /// The object store, in the pools that keep or fetch objects.
     pub storage: Option<StorageConfig>,
+    /// The keys of what is sealed, in the pool that reads or destroys it.
+    pub vault: Option<Vault>,
+    /// Signs the certificates of erasures, in the same pool.
+    pub signer: Option<Signer>,
 }
 
 /// What the jobs of a pool need besides the database.
@@ -31,6 +39,8 @@ pub struct Needs {
     pub messaging: bool,
     /// The object store.
     pub storage: bool,
+    /// The keys of what is sealed, and the one that signs certificates.
+    pub vault: bool,
 }
 
 impl WorkerConfig {
@@ -51,12 +61,16 @@ impl WorkerConfig {
             });
         let messaging = if needs.messaging { MessagingConfig::read(env).map(Some) } else { Some(None) };
         let storage = if needs.storage { StorageConfig::read(env).map(Some) } else { Some(None) };
+        let vault = if needs.vault { Vault::read(env).map(Some) } else { Some(None) };
+        let signer = if needs.vault { Signer::read(env).map(Some) } else { Some(None) };
         Some(Self {
             database: database?,
             concurrency: concurrency?,
             metrics_listen: metrics_listen?,
             messaging: messaging?,
             storage: storage?,
+            vault: vault?,
+            signer: signer?,
         })
     }
 }

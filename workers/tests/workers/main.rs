@@ -5,11 +5,13 @@
 mod account_mails;
 mod billing;
 mod deliveries;
+mod erasure;
 mod exports;
 mod figures;
 mod imports;
 mod invitations;
 mod killed;
+mod looks;
 mod metrics;
 mod papers;
 mod reasons;

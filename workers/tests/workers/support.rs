@@ -21,9 +21,11 @@ use permanence_domain::{
     notifications::{MessageLog, MessageStatus, Purpose, messages_of_appointment},
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
+    privacy::Signer,
     scheduling::{self, NewAppointment},
     storage::Storage,
     tenants,
+    vault::{LocalMaster, Vault},
 };
 use permanence_embedded::{
     mail::MailServer,
@@ -60,6 +62,16 @@ pub(crate) struct World {
     pub(crate) tenant: TenantId,
     pub(crate) patient: PatientId,
     pub(crate) practitioner: PractitionerId,
+}
+
+/// The keys of every test's platform.
+pub(crate) fn vault() -> Vault {
+    Vault::new(LocalMaster::parse(&format!("test:{}", "0e".repeat(32))).expect("a master key"))
+}
+
+/// Signs every test's certificates.
+pub(crate) fn signer() -> Signer {
+    Signer::of(&Secret::new("0d".repeat(32))).expect("a key")
 }
 
 /// Waits for a future that must come true soon.
@@ -316,7 +328,13 @@ impl World {
 
     pub(crate) fn services(&self) -> Services {
         let messaging = Messaging::new(&self.messaging(), self.db.clock().clone()).expect("messaging");
-        Services { db: self.db.clone(), messaging: Some(messaging), storage: Some(self.storage()) }
+        Services {
+            db: self.db.clone(),
+            messaging: Some(messaging),
+            storage: Some(self.storage()),
+            vault: Some(vault()),
+            signer: Some(signer()),
+        }
     }
 
     /// Starts the reminders pool.

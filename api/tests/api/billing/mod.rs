@@ -3,6 +3,7 @@
 mod apart;
 mod credit_notes;
 mod input;
+mod looks;
 mod payments;
 mod quotes;
 

@@ -3,6 +3,7 @@
 
 mod jobs;
 mod print;
+mod privacy;
 mod queues;
 
 use std::{path::Path, process::ExitCode, sync::Arc};
@@ -16,7 +17,7 @@ use permanence_domain::{
 };
 use permanence_queue::Waker;
 
-pub(crate) use self::{jobs::JobsCommand, queues::QueuesCommand};
+pub(crate) use self::{jobs::JobsCommand, privacy::PrivacyCommand, queues::QueuesCommand};
 use crate::{Failure, banner, parts};
 
 /// What a person wants of the queues or of the jobs in them.
@@ -68,6 +69,11 @@ pub(crate) async fn queues(folder: &Path, wanted: Wanted<QueuesCommand>) -> Exit
         done
     };
     told(done.await)
+}
+
+/// Carries a command about certificates out.
+pub(crate) fn privacy(folder: &Path, wanted: Wanted<PrivacyCommand>) -> ExitCode {
+    told(privacy::run(folder, wanted.command, wanted.json))
 }
 
 /// Carries a command about jobs out.

@@ -67,7 +67,13 @@ impl Platform {
             .clock(clock.clone())
             .listener(Listener::start(database.login_options()))
             .run(
-                Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage: objects }),
+                Registry::new(Services {
+                    db: db.clone(),
+                    messaging: Some(messaging),
+                    storage: objects,
+                    vault: None,
+                    signer: None,
+                }),
                 CancellationToken::new(),
             );
         tokio::spawn(worker);
@@ -182,6 +188,7 @@ fn environment(database: &TestDatabase, storage: &ObjectStore, mail: &MailServer
         ("JWT_ACCESS_KEYS", format!("k:{}", "a".repeat(32))),
         ("JWT_REFRESH_KEY", "r".repeat(32)),
         ("ENCRYPTION_KEY", "0f".repeat(32)),
+        ("MASTER_KEYS", format!("test:{}", "0e".repeat(32))),
         ("SMTP_URL", mail.url()),
         ("MAIL_FROM", "rappels@permanence.example".to_owned()),
         ("PUBLIC_URL", "https://app.example.fr".to_owned()),

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use super::{
     Address, Balance, BillingSettings, Buyer, Cents, Document, DocumentKind, Invoice, InvoiceContent,
     InvoiceStatus, PaymentTerms, Seller, Shares, content::NewBuyer, fill, invoice, jobs::RenderInvoicePdf,
-    reckon::Reckoned, series, template, words,
+    logo, reckon::Reckoned, series, template, words,
 };
 use crate::{
     address::PostalAddress,
@@ -30,6 +30,22 @@ pub(super) struct Unnumbered {
     pub(super) supplied_now: bool,
     /// The patient, for the words of a template.
     pub(super) patient: Option<String>,
+}
+
+impl Unnumbered {
+    /// With the day of issue and all that follows from it.
+    pub(super) fn dated(self, issued_on: NaiveDate) -> Document {
+        let Self { mut document, days, supplied_now, .. } = self;
+        document.issued_on = issued_on;
+        document.due_on = after(issued_on, days);
+        if supplied_now {
+            document.supplied = (issued_on, issued_on);
+        }
+        if document.terms.words.is_empty() {
+            document.terms.words = words::terms(document.kind, document.language, days, document.due_on);
+        }
+        document
+    }
 }
 
 /// Issues an invoice's draft: from here on it never changes.
@@ -101,20 +117,13 @@ pub(super) async fn number(
     id: InvoiceId,
     unnumbered: Unnumbered,
 ) -> Result<Frozen> {
-    let Unnumbered { mut document, days, supplied_now, patient } = unnumbered;
-    let own = template::in_force(tx, document.kind).await?;
+    let own = template::in_force(tx, unnumbered.document.kind).await?;
     let today = today(tx).await?;
     tx.enqueue(NewJob::of(&RenderInvoicePdf { invoice_id: id })?).await?;
-    let numbered = series::take(tx, billing, document.kind, today).await?;
+    let numbered = series::take(tx, billing, unnumbered.document.kind, today).await?;
+    let patient = unnumbered.patient.clone();
+    let mut document = unnumbered.dated(numbered.issued_on);
     document.number = numbered.number;
-    document.issued_on = numbered.issued_on;
-    document.due_on = after(numbered.issued_on, days);
-    if supplied_now {
-        document.supplied = (numbered.issued_on, numbered.issued_on);
-    }
-    if document.terms.words.is_empty() {
-        document.terms.words = words::terms(document.kind, document.language, days, document.due_on);
-    }
     let mut template_fallback = None;
     if let Some(own) = own {
         match fill::fill(&own, &document, patient.as_deref()) {
@@ -226,7 +235,8 @@ impl Parties {
     }
 }
 
-async fn unnumbered(
+/// What a content comes to, of these parties; without number and days.
+pub(super) async fn unnumbered(
     tx: &mut TenantTx,
     settings: &Settings,
     kind: DocumentKind,
@@ -268,7 +278,7 @@ async fn unnumbered(
         shares,
         credits: None,
         words: None,
-        logo: None,
+        logo: logo::logo(tx).await?,
     };
     Ok(Unnumbered { document, days, supplied_now: from.is_none(), patient: parties.patient })
 }

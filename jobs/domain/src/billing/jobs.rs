@@ -5,7 +5,7 @@ use std::time::Duration;
 use permanence_queue::{Backoff, Job};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AppointmentId, InvoiceId, InvoiceMailId, InvoiceRunId};
+use crate::ids::{AppointmentId, InvoiceId, InvoiceMailId, InvoicePreviewId, InvoiceRunId};
 
 /// Draws what was issued as a PDF and keeps it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -87,4 +87,33 @@ impl Job for EndInvoiceRun {
     const KIND: &'static str = "billing.end_invoice_run";
     const QUEUE: &'static str = "invoices";
     const TIMEOUT: Duration = Duration::from_mins(1);
+}
+
+/// Draws a specimen.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct RenderInvoicePreview {
+    /// The specimen.
+    pub preview_id: InvoicePreviewId,
+}
+
+impl Job for RenderInvoicePreview {
+    const KIND: &'static str = "billing.render_invoice_preview";
+    const QUEUE: &'static str = "invoices";
+    const TIMEOUT: Duration = Duration::from_mins(2);
+    // Somebody waits before a screen; after a day it is gone anyway.
+    const MAX_ATTEMPTS: i16 = 8;
+}
+
+/// Takes a specimen out of the object store and forgets it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct RemoveInvoicePreview {
+    /// The specimen.
+    pub preview_id: InvoicePreviewId,
+}
+
+impl Job for RemoveInvoicePreview {
+    const KIND: &'static str = "billing.remove_invoice_preview";
+    const QUEUE: &'static str = "invoices";
+    const TIMEOUT: Duration = Duration::from_mins(1);
+    const BACKOFF: Backoff = Backoff::exponential(Duration::from_secs(10), Duration::from_hours(1));
 }

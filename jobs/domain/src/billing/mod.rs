@@ -7,6 +7,7 @@ mod compose;
 mod content;
 mod credit;
 mod credit_note;
+mod debtor;
 mod document;
 mod draft;
 mod fill;
@@ -16,9 +17,11 @@ mod invoice;
 mod issue;
 pub mod jobs;
 mod list;
+mod logo;
 mod mail;
 mod paper;
 mod payment;
+mod preview;
 mod quote;
 mod reckon;
 mod run;
@@ -33,6 +36,7 @@ pub use content::{
     Description, InsurerShare, InvoiceContent, NewBuyer, NewDiscount, NewLine, NewVat, Rate, Unit,
 };
 pub use credit_note::{CreditedLine, NewCreditNote, credit_invoice};
+pub use debtor::{Debtor, list_debtors};
 pub use document::{
     Address, Allowance, Buyer, Document, DocumentKind, Line, PaymentTerms, Referenced, Seller, Shares,
     Totals, Vat, VatCategory, VatTotal,
@@ -43,6 +47,7 @@ pub use identity::{BillingSettings, LegalWords, ReminderDays};
 pub use invoice::{Invoice, InvoiceStatus, get_invoice};
 pub use issue::issue_invoice;
 pub use list::{InvoiceQuery, InvoiceSummary, list_invoices};
+pub use logo::{Logo, LogoFile, get_logo, put_logo, remove_logo};
 pub use mail::{
     InvoiceMailList, InvoiceMailLog, InvoiceMailPurpose, InvoiceMailStart, OutgoingInvoiceMail,
     begin_invoice_mail, end_invoice_mail, list_invoice_mails, plan_reminders, send_invoice,
@@ -51,6 +56,10 @@ pub use paper::{Paper, PaperStart, begin_paper, end_paper, paper_key, paper_of_i
 pub use payment::{
     NewPayment, Payer, Payment, PaymentKind, PaymentList, PaymentMethod, PaymentReceipt, list_payments,
     record_payment, record_refund,
+};
+pub use preview::{
+    InvoicePreview, NewInvoicePreview, begin_preview, end_preview, forget_preview, paper_of_preview,
+    preview_invoice_template, preview_key,
 };
 pub use quote::{
     Answer, NewAnswer, Quote, QuoteQuery, QuoteStatus, QuoteSummary, answer_quote, delete_quote, draft_quote,

@@ -115,11 +115,17 @@ pub async fn put_invoice_template(
     version: i32,
     new: &NewInvoiceTemplate,
 ) -> Result<InvoiceTemplate> {
-    let body = new.body.trim().replace("\r\n", "\n");
-    check(&body)?;
+    let body = checked(&new.body)?;
     add(tx, kind, version, Some(&body)).await?;
     audit::record(tx, "invoice_template.update", "invoice_template", None).await?;
     get_invoice_template(tx, kind).await
+}
+
+/// Words as they are kept, once they have passed every check.
+pub(super) fn checked(body: &str) -> Result<String> {
+    let body = body.trim().replace("\r\n", "\n");
+    check(&body)?;
+    Ok(body)
 }
 
 /// Goes back to the standard layout; where it is in force, nothing changes.

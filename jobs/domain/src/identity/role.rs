@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// See erasures and their certificates.
+    PrivacyRead = "privacy:read",
+    /// Ask for erasures and take them back, open what the law keeps.
+    PrivacyWrite = "privacy:write",
     /// See the stock.
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
@@ -105,7 +109,8 @@ impl Role {
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
             BillingWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
             InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
-            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead,
+            UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -121,6 +126,8 @@ impl Role {
                 InventoryWrite,
                 ExportsRead,
                 ExportsWrite,
+                PrivacyRead,
+                PrivacyWrite,
                 BillingRead,
                 BillingWrite,
                 FiguresRead,

@@ -44,7 +44,8 @@ impl ObjectKey {
                 && !part.starts_with('.')
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
-        let sound = key.len() <= 512 && key.split('/').count() == 3 && key.split('/').all(plain);
+        let known = key.split('/').next().is_some_and(|area| AREAS.contains(&area));
+        let sound = known && key.len() <= 512 && key.split('/').count() == 3 && key.split('/').all(plain);
         if sound {
             Ok(Self(key.to_owned()))
         } else {
@@ -63,6 +64,9 @@ impl fmt::Display for ObjectKey {
         f.write_str(&self.0)
     }
 }
+
+/// Every area that holds tenants' objects. A key of another area is refused, so that none can be forgotten here.
+const AREAS: [&str; 6] = ["certificates", "exports", "imports", "invoices", "logos", "previews"];
 
 /// One bucket of an S3 store.
 #[derive(Debug, Clone)]
@@ -157,6 +161,21 @@ impl Storage {
             .await
             .map(|request| request.uri().to_owned())
             .map_err(|error| unavailable(&error))
+    }
+
+    /// Every object of a tenant, whatever its area.
+    pub async fn list(&self, tenant: TenantId) -> Result<Vec<ObjectKey>> {
+        let mut keys = Vec::new();
+        for area in AREAS {
+            let prefix = format!("{area}/{tenant}/");
+            let mut pages =
+                self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| unavailable(&error))?;
+                keys.extend(page.contents().iter().filter_map(|object| ObjectKey::parse(object.key()?).ok()));
+            }
+        }
+        Ok(keys)
     }
 
     /// Removes an object; one that is not there is removed already.

@@ -3,7 +3,7 @@
 use permanence_domain::{
     billing::{
         self, Answer, CreditedLine, DocumentKind, Invoice, InvoiceContent, NewAnswer, NewCreditNote,
-        NewInvoiceRun, NewInvoiceTemplate, NewPayment, NewService, Payer, PaymentMethod,
+        NewInvoicePreview, NewInvoiceRun, NewInvoiceTemplate, NewPayment, NewService, Payer, PaymentMethod,
     },
     db::{Actor, Db, TenantTx},
     field::{Day, FullName, Label},
@@ -81,6 +81,9 @@ pub(crate) async fn bill(db: &Db, tenant: TenantId) {
     let quote = billing::draft_quote(&mut tx, &care(6000)).await.unwrap();
     billing::issue_quote(&mut tx, quote.id, quote.version).await.unwrap();
     billing::answer_quote(&mut tx, quote.id, &NewAnswer { answer: Answer::Accepted }).await.unwrap();
+    billing::put_logo(&mut tx, &key, 1).await.unwrap();
+    let preview = NewInvoicePreview { body: None, language: None };
+    billing::preview_invoice_template(&mut tx, DocumentKind::Invoice, &preview).await.unwrap();
     let day = Day::parse("2027-01-04").unwrap();
     billing::start_run(&mut tx, &NewInvoiceRun { from: day, to: day, practitioner_id: None }).await.unwrap();
     beside(&mut tx, invoice).await;

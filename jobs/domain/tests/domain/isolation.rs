@@ -226,7 +226,7 @@ async fn without_a_tenant_nothing_is_there() {
     // A tenant set for one transaction does not leak into the next on the same connection.
     let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
     let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM patients").fetch_one(tx.conn()).await.unwrap();
-    assert_eq!(seen, 1);
+    assert_eq!(seen, 2);
     tx.commit().await.unwrap();
     let mut conn = PgConnection::connect_with(&two.database.login_options()).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(format!(

@@ -9,3 +9,4 @@ mod isolation;
 mod migrations;
 mod trail;
 mod two;
+mod vault;

@@ -17,13 +17,17 @@ use permanence_domain::{
     },
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
+    privacy,
     scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
 };
 use permanence_embedded::testing::TestDatabase;
 use permanence_queue::Waker;
 use uuid::Uuid;
 
-use crate::bills::bill;
+use crate::{
+    bills::bill,
+    vault::{OLD as MASTER, noted, vault},
+};
 
 /// Two practices, apart.
 pub(crate) struct Two {
@@ -58,6 +62,22 @@ pub(crate) async fn two() -> Two {
         tenants.push(tenant);
     }
     Two { database, db, own: tenants[0], other: tenants[1] }
+}
+
+/// Somebody else, who is to be forgotten, and of whom something is kept.
+async fn forget(tx: &mut TenantTx, patient: &NewPatient) {
+    let patient = patients::register(tx, patient).await.unwrap().id;
+    let erasure = privacy::request_erasure(tx, patient).await.unwrap().id;
+    sqlx::query(
+        "INSERT INTO retained (tenant_id, id, erasure_id, what, row_id, sealed, law, kept_until)
+         VALUES ($1, $2, $2, 'identity', $3, '', 'x', now())",
+    )
+    .bind(tx.tenant().0)
+    .bind(erasure.0)
+    .bind(patient.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
 }
 
 async fn fill(db: &Db, tenant: TenantId, name: &str) {
@@ -97,9 +117,11 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         reason: None,
         outside_availability: true,
     };
+    forget(&mut tx, &patient).await;
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     lose(&mut tx, booking.patient_id).await;
+    noted(&mut tx, &vault(&[MASTER]), booking.patient_id).await;
     take_out(&mut tx).await;
     link(&mut tx, booking.patient_id).await;
     sqlx::query(

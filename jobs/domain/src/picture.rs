@@ -1,0 +1,72 @@
+//! Pictures that people hand in, read whole and within limits: what is kept as a picture is one. Draws nothing.
+
+use std::io::Cursor;
+
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, error::ImageFormatHint,
+};
+
+/// Longest edge of what is read, pixels.
+const LARGEST: u32 = 4_000;
+/// Bytes that reading may take: the largest picture with its working space.
+const MEMORY: u64 = 128 << 20;
+
+/// A picture, and what it was.
+#[derive(Debug)]
+pub struct Picture {
+    /// `image/png` or `image/jpeg`, by what it holds, whatever it is called.
+    pub media_type: &'static str,
+    /// Its pixels, the right way up.
+    pub pixels: DynamicImage,
+}
+
+impl Picture {
+    /// Reads a PNG or a JPEG of at most 4,000 pixels each way.
+    pub fn read(bytes: &[u8]) -> Result<Self, ImageError> {
+        let media_type = match image::guess_format(bytes)? {
+            ImageFormat::Png => "image/png",
+            ImageFormat::Jpeg => "image/jpeg",
+            other => return Err(ImageError::Unsupported(ImageFormatHint::Exact(other).into())),
+        };
+        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+        let mut limits = Limits::default();
+        limits.max_image_width = Some(LARGEST);
+        limits.max_image_height = Some(LARGEST);
+        limits.max_alloc = Some(MEMORY);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder()?;
+        let orientation = decoder.orientation()?;
+        let mut pixels = DynamicImage::from_decoder(decoder)?;
+        pixels.apply_orientation(orientation);
+        Ok(Self { media_type, pixels })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        DynamicImage::new_rgb8(3, 2).write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_picture_is_known_by_what_it_holds() {
+        for (format, media_type) in [(ImageFormat::Png, "image/png"), (ImageFormat::Jpeg, "image/jpeg")] {
+            let picture = Picture::read(&written(format)).unwrap();
+            assert_eq!((picture.media_type, picture.pixels.width()), (media_type, 3));
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_cut_short_or_claims_to_be_huge_is_refused() {
+        assert!(Picture::read(b"GIF89a").is_err() && Picture::read(b"%PDF-1.7").is_err());
+        let png = written(ImageFormat::Png);
+        assert!(Picture::read(&png[..png.len() - 20]).is_err());
+        let mut huge = png;
+        huge[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+        assert!(Picture::read(&huge).is_err());
+    }
+}

@@ -1,0 +1,3 @@
+//! The keys of what is sealed.
+
+mod rewrap_keys;
