@@ -15,6 +15,7 @@ mod health;
 mod inventory;
 mod jobs;
 mod messages;
+mod migrations;
 mod notifications;
 mod observe;
 mod pages;

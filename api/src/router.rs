@@ -23,7 +23,7 @@ use crate::{
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
-    exports, figures, health, inventory, jobs, messages, notifications, observe, pages, patients,
+    exports, figures, health, inventory, jobs, messages, migrations, notifications, observe, pages, patients,
     practitioners, privacy, queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
@@ -88,6 +88,10 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_export, exports::list_exports))
         .routes(routes!(exports::get_export, exports::remove_export))
         .routes(routes!(exports::download_export))
+        // Whoever moves a practice in.
+        .routes(routes!(migrations::request_migration, migrations::list_migrations))
+        .routes(routes!(migrations::get_migration))
+        .routes(routes!(migrations::roll_back_migration))
         // Whoever looks at the whole.
         .merge(figures())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.

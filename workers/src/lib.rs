@@ -7,6 +7,7 @@ pub mod config;
 mod exports;
 mod figures;
 mod identity;
+mod import;
 mod inventory;
 pub mod notifications;
 pub mod paper;

@@ -12,6 +12,7 @@ use permanence_domain::{
     exports::jobs::{ClearExport, SweepExports, WriteExport},
     figures::jobs::{RefreshView, RefreshViews},
     identity::jobs::{SendAccountMail, SendInvitation},
+    import::jobs::ImportDump,
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
@@ -57,6 +58,7 @@ impl Registry {
             .with::<WatchStock>()
             .with::<SendDigest>()
             .with::<ImportItems>()
+            .with::<ImportDump>()
             .with::<InvoiceAppointment>()
             .with::<EndInvoiceRun>()
             .with::<FindOverdue>()

@@ -40,6 +40,7 @@ pub(crate) use contract::complete;
         (name = "availability", description = "When practitioners see patients"),
         (name = "appointments", description = "The agenda"),
         (name = "messages", description = "What patients are told"),
+        (name = "migrations", description = "Moving in with what a browser kept"),
         (name = "inventory", description = "What the practice keeps in stock"),
         (name = "notifications", description = "What members are told within the application"),
         (name = "exports", description = "Data as files, for a day"),

@@ -44,6 +44,8 @@ permissions!(
     FiguresWrite,
     JobsRead,
     JobsWrite,
+    MigrationsRead,
+    MigrationsWrite,
     QueuesRead,
     QueuesWrite,
     PatientsRead,

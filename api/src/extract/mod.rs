@@ -13,8 +13,9 @@ pub(crate) use ask::Ask;
 pub(crate) use caller::{
     AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite, BillingRead, BillingWrite, Caller,
     ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-    PatientsRead, PatientsWrite, Permission, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
-    PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+    MigrationsRead, MigrationsWrite, PatientsRead, PatientsWrite, Permission, PlatformAuditRead,
+    PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead,
+    RecordsWrite, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
@@ -22,7 +23,7 @@ pub(crate) use input::{
     Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath, ViewName,
 };
 pub(crate) use public::Public;
-pub(crate) use upload::{Csv, LogoPicture, Upload};
+pub(crate) use upload::{Csv, Dump, LogoPicture, Upload};
 
 /// Largest body of a request, bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;

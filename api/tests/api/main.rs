@@ -20,6 +20,7 @@ mod inventory;
 mod isolation;
 mod jobs;
 mod links;
+mod migrations;
 mod no_shows;
 mod notifications;
 mod password;

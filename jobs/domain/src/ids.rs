@@ -94,6 +94,8 @@ ids! {
     ImportId,
     /// What a member is told within the application.
     NotificationId,
+    /// A practice's moving in with its old data.
+    MigrationId,
     /// An export of a tenant's rows.
     ExportId,
     /// A service that the practice charges for.

@@ -16,6 +16,7 @@ pub mod hours;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod import;
 pub mod inventory;
 pub mod migrate;
 pub mod notifications;
@@ -33,6 +34,7 @@ pub mod signal;
 pub mod storage;
 pub mod telemetry;
 pub mod tenants;
+pub mod uploads;
 pub mod vault;
 
 pub use error::{Error, Invalid, Problem, Result};

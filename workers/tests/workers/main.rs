@@ -14,6 +14,7 @@ mod invitations;
 mod killed;
 mod looks;
 mod metrics;
+mod moving;
 mod papers;
 mod reasons;
 mod reminders;

@@ -52,6 +52,10 @@ scopes! {
     ExportsRead = "exports:read",
     /// Ask for exports and remove them.
     ExportsWrite = "exports:write",
+    /// See how a practice was moved in.
+    MigrationsRead = "migrations:read",
+    /// Move a practice in with its old data, and take that back.
+    MigrationsWrite = "migrations:write",
     /// See invoices, quotes, payments and what is owed.
     BillingRead = "billing:read",
     /// Write and issue them, take them back, note payments.
@@ -112,9 +116,9 @@ impl Role {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
             BillingRead, BillingWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
-            InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PlatformAuditRead,
-            PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead,
-            RecordsWrite, UsersRead, UsersWrite,
+            InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead,
+            PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite,
+            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -130,6 +134,8 @@ impl Role {
                 InventoryWrite,
                 ExportsRead,
                 ExportsWrite,
+                MigrationsRead,
+                MigrationsWrite,
                 PrivacyRead,
                 PrivacyWrite,
                 BillingRead,

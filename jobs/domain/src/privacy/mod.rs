@@ -3,6 +3,7 @@
 //! or can be done twice, so a run that dies goes on where it was.
 
 mod certificate;
+mod certify;
 mod erase;
 mod erasure;
 mod identifiers;
@@ -11,7 +12,8 @@ mod retained;
 mod search;
 
 pub use certificate::{Certificate, Checked, Destroyed, Kept, SignedCertificate, Signer, check_certificate};
-pub use erase::{ErasureObjects, due, erase, finish, found, objects_removed, open_identifiers, to_verify};
+pub use certify::{finish, found, open_identifiers, to_verify};
+pub use erase::{ErasureObjects, due, erase, objects_removed};
 pub use erasure::{
     Erasure, ErasureStatus, Finding, cancel_erasure, certificate_key, certificate_of, certificate_to_draw,
     due_tenants, get_erasure, keep_certificate, list_erasures, paper_of_certificate, request_erasure,

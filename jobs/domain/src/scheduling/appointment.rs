@@ -190,7 +190,7 @@ impl From<Row> for Appointment {
 }
 
 /// What a refused exclusion constraint means for the caller.
-fn refused(error: sqlx::Error) -> Error {
+pub(super) fn refused(error: sqlx::Error) -> Error {
     let taken =
         |what: &str| Error::conflict("slot_taken", format!("{what} has another appointment at this time"));
     match Error::violated(&error) {

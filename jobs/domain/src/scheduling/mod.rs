@@ -1,6 +1,7 @@
 //! The agenda: rooms, availability and appointments. Owns when, where and with whom; sends nothing itself, but plans the reminders
 //! in the same transaction.
 
+mod adopt;
 mod agenda;
 mod appointment;
 mod availability;
@@ -11,6 +12,7 @@ mod room;
 mod slot;
 mod zone;
 
+pub(crate) use adopt::{adopt, adopted_times};
 pub use agenda::{Agenda, AgendaQuery, ConflictQuery, Conflicts, agenda, conflicts};
 pub use appointment::{
     Appointment, AppointmentStatus, NewAppointment, Party, Resource, book, cancel, get, refuse_if_booked,

@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub use multipart::{PART_BYTES, Part, Unfinished, UploadId};
+pub use stream::{Kept, Listed};
 
 /// Where an object lies in the bucket: parts of our own making, each of letters, digits, `-`, `_` and `.`, so that no
 /// key leads out of the bucket and none is the folder of another.
@@ -66,7 +67,8 @@ impl fmt::Display for ObjectKey {
 }
 
 /// Every area that holds tenants' objects. A key of another area is refused, so that none can be forgotten here.
-const AREAS: [&str; 6] = ["certificates", "exports", "imports", "invoices", "logos", "previews"];
+const AREAS: [&str; 7] =
+    ["certificates", "exports", "imports", "invoices", "logos", "migrations", "previews"];
 
 /// The area of what belongs to no tenant.
 const PLATFORM: &str = "audit";

@@ -250,6 +250,14 @@ async fn stock(db: &Db, tenant: TenantId) {
          SELECT tenant_id, user_id, 'count', false, '[]', 'imports/x/y', 0, now() FROM memberships WHERE tenant_id = $1",
         "INSERT INTO inventory_import_lines (tenant_id, import_id, run, line, item_id, lot_id, movement_id, reference, name)
          SELECT tenant_id, user_id, 1, 1, user_id, user_id, user_id, 'r', 'n' FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO data_migrations (tenant_id, id, dry_run, practitioners, dump_object, bytes, backup_object, job_id,
+                                      created_at)
+         SELECT tenant_id, user_id, false, '{}', 'migrations/x/y', 0, 'migrations/x/z', 1, now()
+         FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO migration_ids (tenant_id, collection, old_id, new_id, migration_id)
+         SELECT tenant_id, 'patients', '1', user_id, user_id FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO migration_records (tenant_id, migration_id, run, collection, place, old_id, content)
+         SELECT tenant_id, user_id, 1, 'patients', 0, '1', '{}' FROM memberships WHERE tenant_id = $1",
         "INSERT INTO notifications (tenant_id, id, user_id, kind, title, body, resource, created_at)
          SELECT tenant_id, user_id, user_id, 'stock_summary', 't', 'b', 'inventory_item', now()
          FROM memberships WHERE tenant_id = $1",
