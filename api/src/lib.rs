@@ -9,6 +9,7 @@ mod docs;
 mod error;
 mod exports;
 mod extract;
+mod figures;
 mod health;
 mod inventory;
 mod jobs;

@@ -23,8 +23,8 @@ use crate::{
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
-    exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
-    queues, records, rooms, settings,
+    exports, figures, health, inventory, jobs, messages, notifications, observe, pages, patients,
+    practitioners, queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -71,6 +71,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::reschedule_appointment,
             appointments::cancel_appointment
         ))
+        .routes(routes!(appointments::note_no_show, appointments::take_back_no_show))
         .routes(routes!(availability::list_slots))
         .routes(routes!(availability::get_availability, availability::replace_availability))
         .routes(routes!(availability::add_entry))
@@ -87,6 +88,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_export, exports::list_exports))
         .routes(routes!(exports::get_export, exports::remove_export))
         .routes(routes!(exports::download_export))
+        // Whoever looks at the whole.
+        .merge(figures())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
         // Whoever bills.
@@ -127,6 +130,15 @@ fn stock() -> OpenApiRouter<App> {
         .routes(routes!(inventory::imports::request_import))
         .routes(routes!(inventory::imports::get_import))
         .routes(routes!(inventory::get_subscription, inventory::update_subscription))
+}
+
+/// Figures, and how fresh they are.
+fn figures() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(figures::get_overview))
+        .routes(routes!(figures::get_history))
+        .routes(routes!(figures::list_views))
+        .routes(routes!(figures::refresh_view))
 }
 
 /// What happens in the background.

@@ -4,6 +4,7 @@ pub mod billing;
 pub mod clients;
 pub mod config;
 mod exports;
+mod figures;
 mod identity;
 mod inventory;
 pub mod notifications;

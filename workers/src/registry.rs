@@ -9,6 +9,7 @@ use permanence_domain::{
     },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
+    figures::jobs::{RefreshView, RefreshViews},
     identity::jobs::{SendAccountMail, SendInvitation},
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
@@ -68,6 +69,8 @@ impl Registry {
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
+            .with::<RefreshViews>()
+            .with_long::<RefreshView>()
     }
 
     fn with<J: Perform>(self) -> Self {

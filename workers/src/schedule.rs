@@ -9,6 +9,7 @@ use permanence_domain::{
     db::{Actor, Db},
     error::Result,
     exports::jobs::SweepExports,
+    figures::{self, jobs::RefreshViews},
     inventory::jobs::WatchStock,
     notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
@@ -35,6 +36,7 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("find-overdue", "11 9 * * *", |_due| NewJob::of(&FindOverdue {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
+        civil("refresh-views", "13 */6 * * *", |_due| NewJob::of(&RefreshViews {}))?,
         civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,
         civil("rewrap-keys", "47 2 * * *", |_due| NewJob::of(&Rewrap {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
@@ -53,7 +55,8 @@ pub async fn tick(db: &Db, entries: &[cron::Entry]) -> Result<usize> {
     Ok(ticked.len())
 }
 
-/// Counts every queue's jobs and workers and the overdue messages once, and shows them as gauges of this process.
+/// Counts every queue's jobs and workers, the overdue messages and the age of the views once, and shows them as gauges of
+/// this process.
 pub async fn count(db: &Db) -> Result<()> {
     let mut tx = db.system(Actor::JOB).await?;
     let clock = tx.clock();
@@ -62,6 +65,20 @@ pub async fn count(db: &Db) -> Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; no count of ours is beyond it")]
     metrics::gauge!("permanence_messages_overdue").set(messages as f64);
     metrics::gauge!("permanence_messages_overdue_seconds").set(oldest_seconds);
+    for age in figures::ages(&mut tx).await? {
+        let view = age.view.name();
+        if let Some(seconds) = age.age_seconds {
+            metrics::gauge!("permanence_view_age_seconds", "view" => view).set(seconds);
+        }
+        metrics::gauge!("permanence_view_refreshing_seconds", "view" => view).set(age.refreshing_seconds);
+    }
+    tx.commit().await
+}
+
+/// Has those views refreshed that never were, such as a new release's: the table above says when the next one is due.
+async fn refresh_missing(db: &Db) -> Result<()> {
+    let mut tx = db.system(Actor::JOB).await?;
+    figures::request_missing(&mut tx).await?;
     tx.commit().await
 }
 
@@ -83,6 +100,9 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
     let entries = Arc::new(entries()?);
+    if let Err(error) = refresh_missing(&db).await {
+        tracing::warn!(%error, "new views wait for their regular refresh");
+    }
     let mut scheduler = JobScheduler::new().await?;
     let ticking = db.clone();
     let job = Job::new_async("0 * * * * *", move |_, _| {

@@ -38,6 +38,8 @@ macro_rules! permissions {
 permissions!(
     ExportsRead,
     ExportsWrite,
+    FiguresRead,
+    FiguresWrite,
     JobsRead,
     JobsWrite,
     QueuesRead,

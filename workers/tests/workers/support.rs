@@ -1,6 +1,12 @@
 //! One harness: a practice with a patient, the reminders pool at work, an outbox that catches what leaves.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
@@ -302,6 +308,16 @@ impl World {
             ("S3_ACCESS_KEY", self.objects.access_key().to_owned()),
             ("S3_SECRET_KEY", self.objects.secret_key().to_owned()),
         ]
+    }
+
+    /// Starts a pool's real binary, one that sends nothing.
+    pub(crate) fn start(&self, binary: &str) -> Child {
+        Command::new(binary)
+            .env_clear()
+            .envs(self.environment())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts")
     }
 
     pub(crate) fn services(&self) -> Services {

@@ -52,6 +52,10 @@ scopes! {
     BillingRead = "billing:read",
     /// Write and issue them, take them back, note payments.
     BillingWrite = "billing:write",
+    /// See how fresh the figures are.
+    FiguresRead = "figures:read",
+    /// Have them refreshed.
+    FiguresWrite = "figures:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
@@ -99,9 +103,9 @@ impl Role {
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead,
-            RecordsWrite, UsersRead, UsersWrite,
+            BillingWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
+            InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
+            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -119,6 +123,8 @@ impl Role {
                 ExportsWrite,
                 BillingRead,
                 BillingWrite,
+                FiguresRead,
+                FiguresWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
@@ -162,9 +168,18 @@ impl Role {
                 InventoryWrite,
                 UsersRead,
             ],
-            Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite],
-            Self::SuperAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite, QueuesRead, QueuesWrite],
-            Self::PlatformAdmin => &[UsersRead, JobsRead, QueuesRead],
+            Self::HrAdmin => &[FiguresRead, FiguresWrite, UsersRead, UsersWrite, JobsRead, JobsWrite],
+            Self::SuperAdmin => &[
+                FiguresRead,
+                FiguresWrite,
+                UsersRead,
+                UsersWrite,
+                JobsRead,
+                JobsWrite,
+                QueuesRead,
+                QueuesWrite,
+            ],
+            Self::PlatformAdmin => &[FiguresRead, UsersRead, JobsRead, QueuesRead],
             Self::Employee => &[],
         }
     }

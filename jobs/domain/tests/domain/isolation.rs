@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::two::{Two, two};
 
 /// Tables that hold no tenant's rows, with the reason.
-const WITHOUT_TENANT: [(&str, &str); 8] = [
+const WITHOUT_TENANT: [(&str, &str); 9] = [
     ("public._sqlx_migrations", "which migrations ran; only the owner may read it"),
     ("public.users", "identities belong to people; a tenant sees those of its members"),
     ("queue.queues", "the names of the pools; no rights for the tenant role"),
@@ -15,6 +15,7 @@ const WITHOUT_TENANT: [(&str, &str); 8] = [
     ("queue.rates", "how often providers may be called; no rights for the tenant role"),
     ("queue.cron_runs", "the last due times; no rights for the tenant role"),
     ("public.tenants", "the tenant itself, by its id"),
+    ("public.view_refreshes", "when views were refreshed; a tenant reads the moments alone"),
     ("public.account_mails", "a person's, like the account; no rights for the tenant role"),
 ];
 

@@ -4,6 +4,7 @@
 
 mod billing;
 mod bills;
+mod figures;
 mod isolation;
 mod migrations;
 mod trail;
