@@ -7,14 +7,17 @@ mod change;
 mod create;
 mod input;
 mod public;
+mod sheet;
 mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
+    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller,
+    CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook, ConsultationsCancel,
+    ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf, EmployeesWrite, ExportsRead,
     ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
     PatientsRead, PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read,
-    RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+    RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
@@ -22,6 +25,7 @@ pub(crate) use input::{
     Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath, ViewName,
 };
 pub(crate) use public::Public;
+pub(crate) use sheet::Sheet;
 pub(crate) use upload::{Csv, LogoPicture, Upload};
 
 /// Largest body of a request, bytes.

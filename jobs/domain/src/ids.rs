@@ -108,6 +108,8 @@ ids! {
     InvoicePreviewId,
     /// A record of a patient's care.
     MedicalRecordId,
+    /// An appointment that a company's employee booked.
+    ConsultationId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }
