@@ -1,6 +1,7 @@
 //! The HTTP face of Permanence: extract, one domain call, respond. It performs no job and sends no message itself.
 
 mod appointments;
+mod audit;
 mod auth;
 mod availability;
 mod billing;
@@ -22,6 +23,7 @@ mod observe;
 mod pages;
 mod patients;
 mod practitioners;
+mod privacy;
 mod queues;
 mod records;
 mod reports;

@@ -19,12 +19,12 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    appointments, auth, availability,
+    appointments, audit, auth, availability,
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     companies, consultations, docs, employees,
     error::{ApiError, unknown_method, unknown_route},
     exports, figures, health, inventory, jobs, messages, notifications, observe, pages, patients,
-    practitioners, queues, records, reports, rooms, settings,
+    practitioners, privacy, queues, records, reports, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -97,6 +97,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(figures())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
+        .routes(routes!(audit::list_audit_logs))
+        .routes(routes!(audit::list_platform_audit_logs))
         // Whoever bills.
         .merge(bills());
     OpenApiRouter::with_openapi(docs::Doc::openapi())
@@ -169,6 +171,14 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(records::get_record, records::update_record, records::retract_record))
         .routes(routes!(records::list_record_versions))
         .routes(routes!(records::get_record_version))
+        .routes(routes!(privacy::request_erasure))
+        .routes(routes!(privacy::list_erasures))
+        .routes(routes!(privacy::get_erasure))
+        .routes(routes!(privacy::cancel_erasure))
+        .routes(routes!(privacy::get_certificate))
+        .routes(routes!(privacy::get_certificate_pdf))
+        .routes(routes!(privacy::list_retained))
+        .routes(routes!(privacy::open_retained))
 }
 
 /// What the practice keeps in stock.

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    audit::jobs::{ForgetEntries, SealEntries},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
         RenderInvoicePreview, SendInvoice,
@@ -17,6 +18,7 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::{EraseSubjects, FindDueErasures, RenderCertificate},
     vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
@@ -66,11 +68,16 @@ impl Registry {
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
             .with::<Rewrap>()
+            .with::<FindDueErasures>()
+            .with::<EraseSubjects>()
+            .with::<RenderCertificate>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
             .with::<RefreshViews>()
             .with_long::<RefreshView>()
+            .with::<SealEntries>()
+            .with::<ForgetEntries>()
     }
 
     fn with<J: Perform>(self) -> Self {

@@ -5,6 +5,10 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use permanence_domain::{
+    audit::{
+        Backlog, backlog,
+        jobs::{ForgetEntries, SealEntries},
+    },
     billing::jobs::FindOverdue,
     db::{Actor, Db},
     error::Result,
@@ -13,6 +17,7 @@ use permanence_domain::{
     inventory::jobs::WatchStock,
     notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::FindDueErasures,
     vault::Rewrap,
 };
 use permanence_queue::{NewJob, cron, show_gauges};
@@ -30,6 +35,8 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
     let civil =
         |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
     Ok(vec![
+        civil("seal-audit", "* * * * *", |_due| NewJob::of(&SealEntries {}))?,
+        civil("forget-audit", "47 3 * * *", |_due| NewJob::of(&ForgetEntries {}))?,
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
         civil("sweep-exports", "*/10 * * * *", |_due| NewJob::of(&SweepExports {}))?,
         // In the morning of most practices; elsewhere the mails wait for the end of the quiet hours.
@@ -38,6 +45,8 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("refresh-views", "13 */6 * * *", |_due| NewJob::of(&RefreshViews {}))?,
         civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,
+        // In the night, when nobody waits for the database.
+        civil("find-due-erasures", "7 1 * * *", |_due| NewJob::of(&FindDueErasures {}))?,
         civil("rewrap-keys", "47 2 * * *", |_due| NewJob::of(&Rewrap {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
     ])
@@ -55,8 +64,8 @@ pub async fn tick(db: &Db, entries: &[cron::Entry]) -> Result<usize> {
     Ok(ticked.len())
 }
 
-/// Counts every queue's jobs and workers, the overdue messages and the age of the views once, and shows them as gauges of
-/// this process.
+/// Counts every queue's jobs and workers, the overdue messages, what the audit trail waits for and the age of the views once,
+/// and shows them as gauges of this process.
 pub async fn count(db: &Db) -> Result<()> {
     let mut tx = db.system(Actor::JOB).await?;
     let clock = tx.clock();
@@ -72,6 +81,9 @@ pub async fn count(db: &Db) -> Result<()> {
         }
         metrics::gauge!("permanence_view_refreshing_seconds", "view" => view).set(age.refreshing_seconds);
     }
+    let Backlog { unsealed_seconds, unanchored_seconds } = backlog(&mut tx).await?;
+    metrics::gauge!("permanence_audit_unsealed_seconds").set(unsealed_seconds);
+    metrics::gauge!("permanence_audit_unanchored_seconds").set(unanchored_seconds);
     tx.commit().await
 }
 

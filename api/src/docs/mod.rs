@@ -47,6 +47,7 @@ pub(crate) use contract::complete;
         (name = "payments", description = "What was paid and what is owed"),
         (name = "quotes", description = "What is proposed"),
         (name = "services", description = "What the practice charges for"),
+        (name = "audit", description = "Who did what"),
         (name = "jobs", description = "What happens in the background"),
         (name = "queues", description = "For operators of the platform"),
         (name = "operations", description = "For operators"),

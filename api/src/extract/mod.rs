@@ -12,12 +12,13 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller,
+    AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite, BillingRead, BillingWrite, Caller,
     CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook, ConsultationsCancel,
     ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf, EmployeesWrite, ExportsRead,
     ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-    PatientsRead, PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read,
-    RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
+    PatientsRead, PatientsWrite, Permission, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
+    PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage,
+    UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

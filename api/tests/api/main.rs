@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod appointments;
+mod audit;
 mod auth;
 mod availability;
 mod billing;
@@ -10,6 +11,7 @@ mod companies;
 mod consultations;
 mod contract;
 mod dashboard;
+mod erasures;
 mod errors;
 mod exports;
 mod figures;

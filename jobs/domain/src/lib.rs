@@ -27,6 +27,7 @@ pub mod people;
 pub mod picture;
 mod placeholders;
 pub mod platform;
+pub mod privacy;
 pub mod records;
 pub mod reports;
 pub mod scheduling;

@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod account_mails;
+mod audit;
 mod billing;
 mod deliveries;
+mod erasure;
 mod exports;
 mod figures;
 mod imports;

@@ -44,6 +44,8 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
         (r#"permanence_queue_paused{queue="reminders"}"#.to_owned(), 0.0),
         ("permanence_messages_overdue".to_owned(), 1.0),
         ("permanence_messages_overdue_seconds".to_owned(), 30.0),
+        ("permanence_audit_unsealed_seconds".to_owned(), 30.0),
+        ("permanence_audit_unanchored_seconds".to_owned(), 0.0),
     ] {
         assert_eq!(value(&before, &series), Some(expected), "{series}\n{before}");
     }

@@ -21,6 +21,7 @@ use permanence_domain::{
     notifications::{MessageLog, MessageStatus, Purpose, messages_of_appointment},
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
+    privacy::Signer,
     scheduling::{self, NewAppointment},
     storage::Storage,
     tenants,
@@ -66,6 +67,11 @@ pub(crate) struct World {
 /// The keys of every test's platform.
 pub(crate) fn vault() -> Vault {
     Vault::new(LocalMaster::parse(&format!("test:{}", "0e".repeat(32))).expect("a master key"))
+}
+
+/// Signs every test's certificates.
+pub(crate) fn signer() -> Signer {
+    Signer::of(&Secret::new("0d".repeat(32))).expect("a key")
 }
 
 /// Waits for a future that must come true soon.
@@ -326,7 +332,9 @@ impl World {
             db: self.db.clone(),
             messaging: Some(messaging),
             storage: Some(self.storage()),
+            anchors: Some(self.storage()),
             vault: Some(vault()),
+            signer: Some(signer()),
         }
     }
 

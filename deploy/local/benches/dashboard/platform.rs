@@ -64,7 +64,14 @@ impl Platform {
             listener: Listener::start(login.clone()),
             shutdown: shutdown.clone(),
         };
-        let services = Services { db: db.clone(), messaging: None, storage: None };
+        let services = Services {
+            db: db.clone(),
+            messaging: None,
+            storage: None,
+            anchors: None,
+            vault: None,
+            signer: None,
+        };
         tokio::spawn(perform(pool, Registry::new(services)));
         let base = serve_api(&db, &login_url).await;
         // Plain HTTP here, but the client wants a TLS provider to be named; a second naming changes nothing.
@@ -190,6 +197,7 @@ async fn serve_api(db: &Db, login_url: &str) -> String {
         ("JWT_ACCESS_KEYS", format!("bench:{}", "a".repeat(32))),
         ("JWT_REFRESH_KEY", "r".repeat(32)),
         ("ENCRYPTION_KEY", "0f".repeat(32)),
+        ("MASTER_KEYS", format!("bench:{}", "0e".repeat(32))),
     ];
     let config =
         ApiConfig::from_env(Env::of(variables.map(|(name, value)| (name.to_owned(), value)))).unwrap();

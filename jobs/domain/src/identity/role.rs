@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// See erasures and their certificates.
+    PrivacyRead = "privacy:read",
+    /// Ask for erasures and take them back, open what the law keeps.
+    PrivacyWrite = "privacy:write",
     /// See the stock.
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
@@ -84,6 +88,10 @@ scopes! {
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
     UsersWrite = "users:write",
+    /// Read the tenant's own audit trail.
+    AuditRead = "audit:read",
+    /// Read every tenant's audit trail, as an operator of the platform.
+    PlatformAuditRead = "platform_audit:read",
     /// See the tenant's jobs; every tenant's, for operators.
     JobsRead = "jobs:read",
     /// Retry, cancel and discard them.
@@ -126,13 +134,13 @@ impl Role {
     #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
+            BillingRead, BillingWrite, CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook,
             ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf,
             EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
-            InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite,
-            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead,
-            UsersWrite,
+            InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, PlatformAuditRead,
+            PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead,
+            RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -148,6 +156,8 @@ impl Role {
                 InventoryWrite,
                 ExportsRead,
                 ExportsWrite,
+                PrivacyRead,
+                PrivacyWrite,
                 BillingRead,
                 BillingWrite,
                 FiguresRead,
@@ -156,6 +166,7 @@ impl Role {
                 UsersWrite,
                 JobsRead,
                 JobsWrite,
+                AuditRead,
             ],
             Self::Practitioner => &[
                 PatientsRead,
@@ -212,6 +223,7 @@ impl Role {
                 UsersWrite,
                 JobsRead,
                 JobsWrite,
+                AuditRead,
             ],
             Self::SuperAdmin => &[
                 CompaniesManage,
@@ -225,6 +237,7 @@ impl Role {
                 JobsWrite,
                 QueuesRead,
                 QueuesWrite,
+                PlatformAuditRead,
             ],
             Self::PlatformAdmin => &[
                 CompaniesManage,
@@ -234,6 +247,7 @@ impl Role {
                 UsersRead,
                 JobsRead,
                 QueuesRead,
+                PlatformAuditRead,
             ],
             Self::Employee => &[EmployeesSelf, ConsultationsBook, ConsultationsRead, ConsultationsCancel],
         }
