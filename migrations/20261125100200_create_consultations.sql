@@ -100,7 +100,8 @@ BEGIN
     END LOOP;
 END
 $$;
-GRANT SELECT, INSERT, UPDATE (patient_id) ON employee_patients TO permanence_tenant;
+-- Deleted when the patient is erased.
+GRANT SELECT, INSERT, UPDATE (patient_id), DELETE ON employee_patients TO permanence_tenant;
 GRANT SELECT, INSERT ON consultations, consultation_events TO permanence_tenant;
 -- Never whose it is, nor for which company.
 GRANT UPDATE (status, billing_status, confirmed_at, started_at, ended_at, cancelled_at, cancelled_by, cancel_reason,

@@ -25,7 +25,8 @@ pub(crate) fn techcorp() -> Value {
 }
 
 pub(crate) async fn company<'a>(api: &'a TestApi, name: &str) -> Company<'a> {
-    let platform = api.operator_as(Role::PlatformAdmin).await;
+    let email = format!("{}@permanence.example", Uuid::new_v4());
+    let platform = api.member(api.platform().await, &email, Role::PlatformAdmin).await;
     let mut body = techcorp();
     body["name"] = json!(name);
     body["email_domains"] = json!([]);
@@ -90,7 +91,7 @@ async fn a_company_is_founded_inactive_and_validated_once() {
     hr.post("/api/v1/employees", marc.clone()).await.refused(409, "company_inactive");
     let path = format!("/api/v1/companies/{id}/validate");
     hr.put(&path, 1, json!({})).await.refused(403, "forbidden");
-    platform.put(&path, 7, json!({})).await.refused(412, "version_conflict");
+    platform.put(&path, 7, json!({})).await.refused(409, "version_conflict");
     let validated = platform.put(&path, 1, json!({})).await.expect(200);
     assert_eq!(validated.body["validated_by"], json!(platform.user));
     let twice = platform.put(&path, 2, json!({})).await.expect(200);
@@ -115,7 +116,7 @@ async fn each_company_is_its_own_hrs_and_every_one_the_platforms() {
     other.hr.put(&path, 2, body.clone()).await.refused(404, "not_found");
     let changed = own.hr.put(&path, 2, body.clone()).await.expect(200);
     assert_eq!((&changed.body["name"], &changed.body["slug"]), (&json!("Alpha Bis"), &json!("alpha")));
-    own.hr.put(&path, 2, body.clone()).await.refused(412, "version_conflict");
+    own.hr.put(&path, 2, body.clone()).await.refused(409, "version_conflict");
     body["siret"] = json!("73282932000075");
     body["email_domains"] = json!(["pas un domaine"]);
     let wrong = own.hr.put(&path, 3, body).await;

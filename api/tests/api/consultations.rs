@@ -80,7 +80,7 @@ async fn a_consultation_goes_from_its_booking_to_minutes_that_count() {
     step(&marc, &id, "cancel", 3).await.refused(409, "consultation_not_open");
     api.clock.set(at("2027-01-05T09:50:20Z"));
     let (marc, at_work) = again_in(&api, &own, at_work).await;
-    step(&at_work.doctor, &id, "end", 2).await.refused(412, "version_conflict");
+    step(&at_work.doctor, &id, "end", 2).await.refused(409, "version_conflict");
     let ended = step(&at_work.doctor, &id, "end", 3).await.expect(200);
     let told = ["status", "billing_status", "actual_minutes"].map(|field| ended.body[field].clone());
     assert_eq!(told, [json!("completed"), json!("validated"), json!(52)]);

@@ -191,14 +191,19 @@ impl TestApi {
 
     /// Somebody of the platform in a role of theirs.
     pub(crate) async fn operator_as(&self, role: Role) -> Client<'_> {
+        let email = format!("{role:?}@permanence.example").to_lowercase();
+        self.member(self.platform().await, &email, role).await
+    }
+
+    /// The tenant of those who run the platform.
+    pub(crate) async fn platform(&self) -> TenantId {
         let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
         let tenant = find_tenant(&mut tx, "Permanence").await.expect("an answer");
         tx.commit().await.expect("committed");
-        let tenant = match tenant {
+        match tenant {
             Some(tenant) => tenant,
             None => self.tenant("platform", "Permanence", Tz::Europe__Paris).await,
-        };
-        self.member(tenant, &format!("{role:?}@permanence.example").to_lowercase(), role).await
+        }
     }
 
     async fn tenant(&self, kind: &'static str, name: &str, zone: Tz) -> TenantId {
