@@ -141,6 +141,8 @@ async fn an_employers_files_tell_counts_and_never_with_whom() {
     own.hr.get(usage).await.refused(503, "unavailable");
     let formulas = staff(&api, &own, "=1+1", 0..2).await;
     consulted(&api, &own, &with, &formulas[..1], "2026-12-10T08:00:00Z").await;
+    // What this month holds would tell the day, by asking again after each refresh.
+    consulted(&api, &own, &with, &formulas, "2027-01-03T08:00:00Z").await;
     refresh(&api).await;
     let named = "/api/v1/reports/export-employee-usage?period=2026-12&report=named";
     assert_eq!(
@@ -155,6 +157,10 @@ async fn an_employers_files_tell_counts_and_never_with_whom() {
     let months = own.hr.get(&format!("/api/v1/reports/employee-usage/{}", formulas[0])).await.expect(200);
     assert_eq!(months.body["months"], json!([{ "period": "2026-12", "consultations": 1, "minutes": 50 }]));
     assert_eq!(own.hr.get("/api/v1/employees").await.expect(200).body["items"][0]["minutes"], 50);
+    let all = own.hr.get("/api/v1/reports/employee-usage").await.expect(200);
+    assert_eq!((&all.body["items"][0]["minutes"], &all.body["items"][1]["minutes"]), (&json!(50), &json!(0)));
+    let this = own.hr.get("/api/v1/reports/employee-usage?period=2027-01").await;
+    this.refused(409, "period_not_closed");
     for secret in ["Secret", "Sophie", "Martin", "Lilas", "2026-12-10", &with.practitioner] {
         assert!(
             !list.body.to_string().contains(secret) && !months.body.to_string().contains(secret),

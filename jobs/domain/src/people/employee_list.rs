@@ -1,6 +1,6 @@
 //! The employees of a company, each with how often they consulted: counts, and never for what or with whom.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use deserr::Deserr;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -9,9 +9,9 @@ use crate::{
     db::TenantTx,
     error::{Invalid, Result},
     field::{Flag, Label, SearchText},
-    figures::View,
     ids::UserId,
     page::{Count, PageQuery},
+    reports,
 };
 
 /// Which employees are wanted.
@@ -60,7 +60,7 @@ pub struct ListedEmployee {
     pub is_active: bool,
     /// When they accepted the invitation; `null` while it is open.
     pub accepted_at: Option<DateTime<Utc>>,
-    /// Consultations that took place, in all.
+    /// Consultations that took place, in all months that are over.
     pub consultations: i64,
     /// Their minutes.
     pub minutes: i64,
@@ -89,6 +89,7 @@ pub async fn list_employees(tx: &mut TenantTx, query: &EmployeeQuery) -> Result<
     let (search, department) =
         (query.search.as_ref().map(SearchText::as_str), query.department.as_ref().map(Label::as_str));
     let active = query.active.map(Flag::get);
+    let closed = reports::closed(tx).await?;
     let total = sqlx::query_scalar!(
         r#"SELECT count(*) AS "n!"
            FROM employees e JOIN memberships m ON m.tenant_id = e.tenant_id AND m.user_id = e.user_id
@@ -111,7 +112,7 @@ pub async fn list_employees(tx: &mut TenantTx, query: &EmployeeQuery) -> Result<
            JOIN memberships m ON m.tenant_id = e.tenant_id AND m.user_id = e.user_id
            JOIN users u ON u.id = e.user_id
            LEFT JOIN (SELECT user_id, sum(consultations)::bigint AS consultations, sum(minutes)::bigint AS minutes
-                      FROM employee_usage_between('-infinity', 'infinity') GROUP BY 1) AS c ON c.user_id = e.user_id
+                      FROM employee_usage_between('-infinity', COALESCE($7, '-infinity')) GROUP BY 1) AS c ON c.user_id = e.user_id
            WHERE e.tenant_id = $1 AND ($2::text IS NULL OR e.department = $2)
              AND ($3::boolean IS NULL OR (m.suspended_at IS NULL) = $3)
              AND ($4::text IS NULL OR position(fold($4) IN fold(e.last_name || ' ' || e.first_name || ' ' || e.last_name)) > 0)
@@ -122,10 +123,10 @@ pub async fn list_employees(tx: &mut TenantTx, query: &EmployeeQuery) -> Result<
         search,
         page.limit(),
         page.offset(),
+        closed.as_ref().map(|closed| closed.last) as Option<NaiveDate>,
     )
     .fetch_all(tx.conn())
     .await?;
-    let as_of =
-        sqlx::query_scalar!("SELECT view_as_of($1)", View::EmployeeUsage.name()).fetch_one(tx.conn()).await?;
+    let as_of = closed.map(|closed| closed.as_of);
     Ok(EmployeeList { as_of, items, page: query.page.get(), limit: query.limit.get(), total })
 }

@@ -6,16 +6,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Period, as_of,
+    Closed, Period, closed,
     cohort::{self, Usage},
     employee::{COLUMNS, NO_DEPARTMENT, heading},
+    not_closed, not_yet,
     sheet::{Lines, Sheet},
 };
 use crate::{
     audit,
     db::TenantTx,
     error::{Error, Result},
-    figures::View,
     ids::{UserId, uuid_at},
     scheduling::practice_zone,
 };
@@ -61,11 +61,9 @@ pub async fn department_usage(tx: &mut TenantTx, period: Period) -> Result<Depar
     if let Some(published) = published(tx, period).await? {
         return Ok(published);
     }
-    let as_of = as_of(tx, View::EmployeeUsage).await?;
-    // Figures of before the month's end lack something, and could not be corrected.
-    if as_of < period.bounds(zone).1 {
-        let detail = format!("{period} is published once it is over and its figures have been reckoned");
-        return Err(Error::conflict("period_not_closed", detail));
+    let Closed { as_of, last } = closed(tx).await?.ok_or_else(not_yet)?;
+    if period.first_day() > last {
+        return Err(not_closed(period));
     }
     form_cohorts(tx).await?;
     publish(tx, period, as_of).await?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Period, as_of,
+    Closed, Period, closed, not_closed, not_yet,
     sheet::{Lines, Sheet},
 };
 use crate::{
@@ -14,7 +14,6 @@ use crate::{
     db::TenantTx,
     error::{Error, Invalid, Result},
     field::Label,
-    figures::View,
     ids::UserId,
     scheduling::practice_zone,
 };
@@ -24,7 +23,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[deserr(error = Invalid, deny_unknown_fields)]
 pub struct UsageQuery {
-    /// The month, `YYYY-MM`; all time where nothing is said.
+    /// The month, `YYYY-MM`; all that are over where nothing is said.
     #[deserr(default)]
     #[param(value_type = Option<String>, example = "2027-01")]
     pub period: Option<Period>,
@@ -54,7 +53,7 @@ pub struct NamedUsage {
 pub struct EmployeeUsage {
     /// The moment that the figures are of.
     pub as_of: DateTime<Utc>,
-    /// The month; all time where there is none.
+    /// The month; all that are over where there is none.
     #[schema(value_type = Option<String>, example = "2027-01")]
     pub period: Option<Period>,
     /// The employees, by name.
@@ -92,23 +91,24 @@ pub struct EmployeeMonths {
 pub async fn employee_usage(tx: &mut TenantTx, query: &UsageQuery) -> Result<EmployeeUsage> {
     let zone = practice_zone(tx).await?;
     let period = query.period.map(|period| period.begun(tx.now(), zone)).transpose()?;
-    let as_of = as_of(tx, View::EmployeeUsage).await?;
-    let (first, last) =
-        period.map_or((NaiveDate::MIN, NaiveDate::MAX), |period| (period.first_day(), period.first_day()));
-    // All time is all that the view has: no company's months begin before the platform did.
-    let first = first.max(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or(first));
-    let last = last.min(NaiveDate::from_ymd_opt(9999, 12, 1).unwrap_or(last));
+    let Closed { as_of, last } = closed(tx).await?.ok_or_else(not_yet)?;
+    if let Some(period) = period.filter(|period| period.first_day() > last) {
+        return Err(not_closed(period));
+    }
+    // All time is all that the view has.
+    let first = period.map(Period::first_day);
+    let last = first.unwrap_or(last);
     let items = sqlx::query_as!(
         NamedUsage,
         r#"SELECT e.user_id AS "employee_id: UserId", e.first_name || ' ' || e.last_name AS "employee_name!",
                   e.department, COALESCE(u.consultations, 0) AS "consultations!", COALESCE(u.minutes, 0) AS "minutes!"
            FROM employees e
            LEFT JOIN (SELECT user_id, sum(consultations)::bigint AS consultations, sum(minutes)::bigint AS minutes
-                      FROM employee_usage_between($2, $3) GROUP BY 1) AS u ON u.user_id = e.user_id
+                      FROM employee_usage_between(COALESCE($2, '-infinity'), $3) GROUP BY 1) AS u ON u.user_id = e.user_id
            WHERE e.tenant_id = $1 AND ($4::text IS NULL OR e.department = $4)
            ORDER BY fold(e.last_name), fold(e.first_name), e.user_id"#,
         tx.tenant().0,
-        first,
+        first as Option<NaiveDate>,
         last,
         query.department.as_ref().map(Label::as_str),
     )
@@ -119,7 +119,7 @@ pub async fn employee_usage(tx: &mut TenantTx, query: &UsageQuery) -> Result<Emp
 
 /// One employee's counters, month by month.
 pub async fn employee_months(tx: &mut TenantTx, id: UserId) -> Result<EmployeeMonths> {
-    let as_of = as_of(tx, View::EmployeeUsage).await?;
+    let Closed { as_of, last } = closed(tx).await?.ok_or_else(not_yet)?;
     let employee = sqlx::query!(
         r#"SELECT first_name || ' ' || last_name AS "name!", department
            FROM employees WHERE tenant_id = $1 AND user_id = $2"#,
@@ -131,8 +131,9 @@ pub async fn employee_months(tx: &mut TenantTx, id: UserId) -> Result<EmployeeMo
     .ok_or(Error::NotFound("employee"))?;
     let rows = sqlx::query!(
         r#"SELECT month AS "month!", consultations AS "consultations!", minutes AS "minutes!"
-           FROM employee_usage_between('-infinity', 'infinity') WHERE user_id = $1 ORDER BY month DESC"#,
-        id.0
+           FROM employee_usage_between('-infinity', $2) WHERE user_id = $1 ORDER BY month DESC"#,
+        id.0,
+        last,
     )
     .fetch_all(tx.conn())
     .await?;
