@@ -112,7 +112,7 @@ pub async fn list_employees(tx: &mut TenantTx, query: &EmployeeQuery) -> Result<
            JOIN memberships m ON m.tenant_id = e.tenant_id AND m.user_id = e.user_id
            JOIN users u ON u.id = e.user_id
            LEFT JOIN (SELECT user_id, sum(consultations)::bigint AS consultations, sum(minutes)::bigint AS minutes
-                      FROM employee_usage_between('-infinity', COALESCE($7, '-infinity')) GROUP BY 1) AS c ON c.user_id = e.user_id
+                      FROM employee_usage_between('-infinity', COALESCE($7::date, '-infinity'::date)) GROUP BY 1) AS c ON c.user_id = e.user_id
            WHERE e.tenant_id = $1 AND ($2::text IS NULL OR e.department = $2)
              AND ($3::boolean IS NULL OR (m.suspended_at IS NULL) = $3)
              AND ($4::text IS NULL OR position(fold($4) IN fold(e.last_name || ' ' || e.first_name || ' ' || e.last_name)) > 0)

@@ -104,7 +104,7 @@ pub async fn employee_usage(tx: &mut TenantTx, query: &UsageQuery) -> Result<Emp
                   e.department, COALESCE(u.consultations, 0) AS "consultations!", COALESCE(u.minutes, 0) AS "minutes!"
            FROM employees e
            LEFT JOIN (SELECT user_id, sum(consultations)::bigint AS consultations, sum(minutes)::bigint AS minutes
-                      FROM employee_usage_between(COALESCE($2, '-infinity'), $3) GROUP BY 1) AS u ON u.user_id = e.user_id
+                      FROM employee_usage_between(COALESCE($2::date, '-infinity'::date), $3) GROUP BY 1) AS u ON u.user_id = e.user_id
            WHERE e.tenant_id = $1 AND ($4::text IS NULL OR e.department = $4)
            ORDER BY fold(e.last_name), fold(e.first_name), e.user_id"#,
         tx.tenant().0,
