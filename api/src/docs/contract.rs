@@ -108,9 +108,10 @@ fn problem(description: &str) -> RefOr<Response> {
 }
 
 /// Whatever has a body may have a wrong one, and whatever changes a resource needs its version. A PUT that only sets a mark
-/// has neither.
+/// has neither; one that is a step has no body and wants the version all the same.
 fn add_errors(method: &HttpMethod, operation: &mut Operation) {
-    let mark = *method == HttpMethod::Put && operation.request_body.is_none();
+    let versioned = operation.parameters.iter().flatten().any(|parameter| parameter.name == "If-Match");
+    let mark = *method == HttpMethod::Put && operation.request_body.is_none() && !versioned;
     let responses = &mut operation.responses.responses;
     if mark {
         return;
