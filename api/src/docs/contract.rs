@@ -108,9 +108,10 @@ fn problem(description: &str) -> RefOr<Response> {
 }
 
 /// Whatever has a body may have a wrong one, and whatever changes a resource needs its version. A PUT that only sets a mark
-/// has neither.
+/// has neither; one that is a step has no body and wants the version all the same.
 fn add_errors(method: &HttpMethod, operation: &mut Operation) {
-    let mark = *method == HttpMethod::Put && operation.request_body.is_none();
+    let versioned = takes(operation, "If-Match");
+    let mark = *method == HttpMethod::Put && operation.request_body.is_none() && !versioned;
     let responses = &mut operation.responses.responses;
     if mark {
         return;
@@ -124,12 +125,10 @@ fn add_errors(method: &HttpMethod, operation: &mut Operation) {
     }
 }
 
-fn takes_key(operation: &Operation) -> bool {
-    operation
-        .parameters
-        .iter()
-        .flatten()
-        .any(|parameter| matches!(parameter, RefOr::T(Parameter { name, .. }) if name == "Idempotency-Key"))
+/// Whether it has a parameter of this name.
+fn takes(operation: &Operation, wanted: &str) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    parameters.any(|parameter| matches!(parameter, RefOr::T(Parameter { name, .. }) if name == wanted))
 }
 
 fn header(description: &str) -> RefOr<Header> {
@@ -139,7 +138,7 @@ fn header(description: &str) -> RefOr<Header> {
 }
 
 fn add_headers(path: &str, operation: &mut Operation, versioned: &BTreeSet<String>) {
-    let replayed = takes_key(operation) && !KEEPS_NO_ANSWER.contains(&path);
+    let replayed = takes(operation, "Idempotency-Key") && !KEEPS_NO_ANSWER.contains(&path);
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
         if !status.starts_with('2') {

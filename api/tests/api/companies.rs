@@ -122,7 +122,7 @@ async fn each_company_is_its_own_hrs_and_every_one_the_platforms() {
     let wrong = own.hr.put(&path, 3, body).await;
     wrong.refused(422, "invalid_input");
     let codes: Vec<_> = wrong.body["errors"].as_array().unwrap().iter().map(|e| e["code"].clone()).collect();
-    assert_eq!(codes, ["not_a_siret", "not_a_domain"]);
+    assert_eq!(codes, ["not_a_domain", "not_a_siret"]);
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     for who in [&practice.admin, &practice.assistant] {
         for path in [path.as_str(), "/api/v1/companies/me", "/api/v1/employees", "/api/v1/employees/me"] {

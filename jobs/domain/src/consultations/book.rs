@@ -154,7 +154,7 @@ async fn insert(tx: &mut TenantTx, appointment: AppointmentId, booker: &Booker) 
 }
 
 /// Refuses a second consultation at the same time with another practice, whose agenda no constraint of this one sees.
-async fn refuse_elsewhere(tx: &mut SystemTx, booker: &Booker, booked: &Appointment) -> Result<()> {
+async fn refuse_elsewhere(tx: &mut SystemTx, booker: &Booker, wanted: &Appointment) -> Result<()> {
     let others = sqlx::query_scalar!(
         r#"SELECT count(*) AS "n!"
            FROM consultations c JOIN appointments a ON a.tenant_id = c.tenant_id AND a.id = c.appointment_id
@@ -162,9 +162,9 @@ async fn refuse_elsewhere(tx: &mut SystemTx, booker: &Booker, booked: &Appointme
              AND c.status IN ('scheduled', 'confirmed', 'in_progress') AND a.starts_at < $5 AND a.ends_at > $4"#,
         booker.company.0,
         booker.user.0,
-        booked.id.0,
-        booked.starts_at,
-        booked.ends_at,
+        wanted.id.0,
+        wanted.starts_at,
+        wanted.ends_at,
     )
     .fetch_one(tx.conn())
     .await?;

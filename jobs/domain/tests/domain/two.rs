@@ -284,7 +284,7 @@ async fn employ(db: &Db, tenant: TenantId) {
         "INSERT INTO employees (tenant_id, user_id, first_name, last_name, created_at, updated_at)
          SELECT tenant_id, user_id, 'A', 'B', now(), now() FROM memberships WHERE tenant_id = $1",
         "INSERT INTO employee_patients (tenant_id, user_id, patient_id)
-         SELECT m.tenant_id, m.user_id, p.id FROM memberships m, patients p WHERE m.tenant_id = $1 AND p.tenant_id = $1",
+         SELECT m.tenant_id, m.user_id, p.id FROM memberships m, patients p WHERE m.tenant_id = $1 AND p.tenant_id = $1 ORDER BY p.id LIMIT 1",
         "INSERT INTO consultations (tenant_id, id, appointment_id, company_id, company_name, employee_id, created_at, updated_at)
          SELECT a.tenant_id, a.id, a.id, a.tenant_id, 'A', m.user_id, now(), now()
          FROM appointments a, memberships m WHERE a.tenant_id = $1 AND m.tenant_id = $1 ORDER BY a.id LIMIT 1",
