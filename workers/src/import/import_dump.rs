@@ -128,7 +128,9 @@ impl Moving<'_> {
                     match checks.record(table, place, value) {
                         Ok(record) => records.push(record),
                         Err(Error::Invalid(Invalid(problems))) => {
-                            problems.into_iter().for_each(|problem| report.refuse(table, place, problem));
+                            for problem in problems {
+                                report.refuse(table, place, problem);
+                            }
                         }
                         Err(other) => return Err(other),
                     }

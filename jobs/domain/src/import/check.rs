@@ -8,6 +8,7 @@ use crate::{
 };
 
 /// Adds to the report what is wrong with the staged records as a whole.
+#[expect(clippy::too_many_lines, reason = "one statement that finds every fault, and its words")]
 pub async fn check_records(tx: &mut TenantTx, stage: Stage, report: &mut Report) -> Result<()> {
     patiently(tx).await?;
     // A clash is found by walking through a practitioner's or a patient's appointments by their begin, with the latest end so far.

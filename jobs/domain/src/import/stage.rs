@@ -48,12 +48,13 @@ impl Stage {
     }
 }
 
+fn visit<T>(record: &Record, part: impl Fn(&Visit) -> T) -> Option<T> {
+    record.visit.as_ref().map(part)
+}
+
 /// Keeps records.
 pub async fn stage(tx: &mut TenantTx, stage: Stage, records: &[Record]) -> Result<()> {
     stage.hold(tx).await?;
-    fn visit<T>(record: &Record, part: impl Fn(&Visit) -> T) -> Option<T> {
-        record.visit.as_ref().map(part)
-    }
     macro_rules! all {
         ($each:expr) => {
             &records.iter().map($each).collect::<Vec<_>>()

@@ -14,7 +14,7 @@ use crate::{
     db::TenantTx,
     error::{Error, Result},
     ids::{ErasureId, PatientId},
-    vault::{Sealed, Vault},
+    vault::{Sealed, Subject, Vault},
 };
 
 /// The erasures of the practice that are done but not proved.
@@ -89,16 +89,7 @@ pub async fn finish(
     if kept.iter().all(|kept| kept.until.is_none()) {
         ends.push(retained::subject(row.patient));
     }
-    let mut keys = 0;
-    for subject in ends {
-        keys += u64::from(Vault::destroy(tx, subject).await?);
-        if !matches!(
-            vault.reading(tx, subject).await,
-            Err(Error::Conflict { code: "key_destroyed", .. } | Error::Internal(_))
-        ) {
-            return Err(Error::internal("a key that was destroyed still opens"));
-        }
-    }
+    let keys = end_keys(tx, vault, &ends).await?;
     note(&mut destroyed, "subject_keys", keys, "key_destroyed");
     let certificate = signer.sign(Certificate {
         format: 1,
@@ -132,4 +123,17 @@ pub async fn finish(
     .await?;
     tx.enqueue(NewJob::of(&RenderCertificate { erasure_id: id })?).await?;
     audit::record(tx, "erasure.certify", "patient", row.patient.0).await
+}
+
+/// Destroys keys and makes sure that they open nothing any more; gives how many there were.
+async fn end_keys(tx: &mut TenantTx, vault: &Vault, ends: &[Subject]) -> Result<u64> {
+    let mut keys = 0;
+    for subject in ends {
+        keys += u64::from(Vault::destroy(tx, *subject).await?);
+        let read = vault.reading(tx, *subject).await;
+        if !matches!(read, Err(Error::Conflict { code: "key_destroyed", .. } | Error::Internal(_))) {
+            return Err(Error::internal("a key that was destroyed still opens"));
+        }
+    }
+    Ok(keys)
 }

@@ -128,9 +128,8 @@ async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>> {
 /// Searches every row of the practice.
 pub async fn search_tables(db: &Db, tenant: TenantId, wanted: &[Wanted]) -> Result<Searched> {
     let automaton = Automaton::new(wanted)?;
-    let mut searched = Searched::default();
-    searched.left_out =
-        OTHERS.iter().map(|name| format!("{name}: people who work here, not patients")).collect();
+    let left_out = OTHERS.iter().map(|name| format!("{name}: people who work here, not patients")).collect();
+    let mut searched = Searched { left_out, ..Searched::default() };
     let mut conn = PgConnection::connect_with(&db.connect_options()).await?;
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {PATIENCE};

@@ -37,13 +37,13 @@ impl Storage {
             self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{area}/")).max_keys(PAGE);
         let list = list.set_start_after(after.map(str::to_owned));
         let listed = list.send().await.map_err(|error| unavailable(&error))?;
-        let last = listed.contents().last().and_then(|object| object.key()).map(str::to_owned);
+        let end = listed.contents().last().and_then(|object| object.key()).map(str::to_owned);
         let ours = |object: &aws_sdk_s3::types::Object| {
             let kept_at = DateTime::from_timestamp(object.last_modified()?.secs(), 0)?;
             Some(Kept { key: ObjectKey::parse(object.key()?).ok()?, kept_at })
         };
         let objects = listed.contents().iter().filter_map(ours).collect();
-        Ok(Listed { objects, next: last.filter(|_| listed.is_truncated() == Some(true)) })
+        Ok(Listed { objects, next: end.filter(|_| listed.is_truncated() == Some(true)) })
     }
 
     /// Keeps a file's content, in place of an earlier object.
