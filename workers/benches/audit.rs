@@ -161,10 +161,12 @@ async fn pages(platform: &Platform) {
     .fetch_one(&platform.owner)
     .await
     .unwrap();
-    let deep: i64 = sqlx::query_scalar("SELECT id FROM audit_log WHERE id > (SELECT max(id) / 10 FROM audit_log) ORDER BY id LIMIT 1")
-        .fetch_one(&platform.owner)
-        .await
-        .unwrap();
+    let deep: i64 = sqlx::query_scalar(
+        "SELECT id FROM audit_log WHERE id > (SELECT max(id) / 10 FROM audit_log) ORDER BY id LIMIT 1",
+    )
+    .fetch_one(&platform.owner)
+    .await
+    .unwrap();
     let all = TrailQuery::default;
     let past = permanence_domain::field::Instant(SystemClock.now() - TimeDelta::days(300));
     for (what, query) in [
