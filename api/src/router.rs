@@ -21,10 +21,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     appointments, audit, auth, availability,
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
-    docs,
+    companies, consultations, docs, employees,
     error::{ApiError, unknown_method, unknown_route},
     exports, figures, health, inventory, jobs, messages, migrations, notifications, observe, pages, patients,
-    practitioners, privacy, queues, records, rooms, settings,
+    practitioners, privacy, queues, records, reports, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -80,6 +80,11 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::list_patient_messages))
         .routes(routes!(messages::resolve_message))
+        // Companies and their employees.
+        .merge(employers())
+        // Whoever consults.
+        .merge(consulting())
+        .merge(reporting())
         // Whoever cares.
         .merge(care())
         // Whoever looks after the stock.
@@ -115,6 +120,52 @@ fn inbox() -> OpenApiRouter<App> {
         .routes(routes!(notifications::read_all_notifications))
         .routes(routes!(notifications::read_notification))
         .routes(routes!(notifications::delete_notification))
+}
+
+/// Companies, and who works there.
+fn employers() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(companies::found_company, companies::list_companies))
+        .routes(routes!(companies::get_own_company))
+        .routes(routes!(companies::get_company, companies::update_company))
+        .routes(routes!(companies::validate_company))
+        .routes(routes!(companies::add_agreement))
+        .routes(routes!(employees::add_employee, employees::list_employees))
+        .routes(routes!(employees::import_employees))
+        .routes(routes!(employees::get_self, employees::name_self))
+        .routes(routes!(employees::get_employee, employees::update_employee))
+        .routes(routes!(employees::activate_employee))
+        .routes(routes!(employees::deactivate_employee))
+}
+
+/// What an employee books and a practitioner conducts.
+fn consulting() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(consultations::book_consultation))
+        .routes(routes!(consultations::list_offered))
+        .routes(routes!(consultations::list_offered_slots))
+        .routes(routes!(consultations::list_own))
+        .routes(routes!(consultations::list_upcoming))
+        .routes(routes!(consultations::list_history))
+        .routes(routes!(consultations::get_consultation))
+        .routes(routes!(consultations::list_events))
+        .routes(routes!(consultations::confirm_consultation))
+        .routes(routes!(consultations::cancel_consultation))
+        .routes(routes!(consultations::start_consultation))
+        .routes(routes!(consultations::end_consultation))
+        .routes(routes!(consultations::note_no_show))
+}
+
+/// Reports upon consultations.
+fn reporting() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(reports::get_practitioner_stats))
+        .routes(routes!(reports::get_practitioner_billing))
+        .routes(routes!(reports::export_practitioner_billing))
+        .routes(routes!(reports::get_employee_usage))
+        .routes(routes!(reports::get_employee_months))
+        .routes(routes!(reports::get_department_usage))
+        .routes(routes!(reports::export_employee_usage))
 }
 
 /// What care writes down.

@@ -36,6 +36,18 @@ macro_rules! permissions {
 }
 
 permissions!(
+    CompaniesManage,
+    CompaniesRead,
+    CompaniesWrite,
+    EmployeesRead,
+    EmployeesWrite,
+    EmployeesSelf,
+    ConsultationsBook,
+    ConsultationsRead,
+    ConsultationsCancel,
+    ConsultationsConduct,
+    ReportsBilling,
+    ReportsUsage,
     AuditRead,
     PlatformAuditRead,
     ExportsRead,

@@ -135,6 +135,11 @@ impl<P, T> Create<P, T> {
         Ok((self.tx.widen().await?, self.body, self.answering))
     }
 
+    /// Parts with the transaction, for a call that gives another back; [`Answering`] ends it.
+    pub(crate) fn parts(self) -> (TenantTx, T, Answering) {
+        (self.tx, self.body, self.answering)
+    }
+
     async fn finish(self, answer: StoredAnswer) -> Result<Response> {
         self.answering.finish(JobsTx::Own(self.tx), answer).await
     }
@@ -146,6 +151,18 @@ impl Answering {
         let answer =
             StoredAnswer { status: StatusCode::NO_CONTENT.as_u16(), location: None, body: Vec::new() };
         self.finish(tx, answer).await
+    }
+
+    /// Keeps what was made and answers `201` with its address.
+    pub(crate) async fn created(
+        self,
+        tx: JobsTx,
+        location: String,
+        body: &impl Serialize,
+    ) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        self.finish(tx, StoredAnswer { status: StatusCode::CREATED.as_u16(), location: Some(location), body })
+            .await
     }
 
     /// Keeps what was done and answers `200`.

@@ -7,15 +7,18 @@ mod change;
 mod create;
 mod input;
 mod public;
+mod sheet;
 mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
     AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite, BillingRead, BillingWrite, Caller,
-    ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
+    CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook, ConsultationsCancel,
+    ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf, EmployeesWrite, ExportsRead,
+    ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
     MigrationsRead, MigrationsWrite, PatientsRead, PatientsWrite, Permission, PlatformAuditRead,
     PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead,
-    RecordsWrite, UsersRead, UsersWrite,
+    RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
@@ -23,6 +26,7 @@ pub(crate) use input::{
     Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath, ViewName,
 };
 pub(crate) use public::Public;
+pub(crate) use sheet::Sheet;
 pub(crate) use upload::{Csv, Dump, LogoPicture, Upload};
 
 /// Largest body of a request, bytes.

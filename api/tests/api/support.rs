@@ -191,14 +191,19 @@ impl TestApi {
 
     /// Somebody of the platform in a role of theirs.
     pub(crate) async fn operator_as(&self, role: Role) -> Client<'_> {
+        let email = format!("{role:?}@permanence.example").to_lowercase();
+        self.member(self.platform().await, &email, role).await
+    }
+
+    /// The tenant of those who run the platform.
+    pub(crate) async fn platform(&self) -> TenantId {
         let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
         let tenant = find_tenant(&mut tx, "Permanence").await.expect("an answer");
         tx.commit().await.expect("committed");
-        let tenant = match tenant {
+        match tenant {
             Some(tenant) => tenant,
             None => self.tenant("platform", "Permanence", Tz::Europe__Paris).await,
-        };
-        self.member(tenant, &format!("{role:?}@permanence.example").to_lowercase(), role).await
+        }
     }
 
     async fn tenant(&self, kind: &'static str, name: &str, zone: Tz) -> TenantId {
@@ -218,15 +223,25 @@ impl TestApi {
 
     /// Adds a member and signs them in.
     pub(crate) async fn member(&self, tenant: TenantId, email: &str, role: Role) -> Client<'_> {
-        let hash =
-            HASH.get_or_init(async || hash_password(Secret::new(PASSWORD)).await.expect("a hash")).await;
+        let hash = Self::hash().await;
         let mut tx = self.db.system(Actor::JOB).await.expect("a transaction");
         let address = EmailAddress::parse(email).expect("an address");
         let name = FullName::parse(email.split('@').next().unwrap_or(email)).expect("a name");
-        let user = add_member(&mut tx, tenant, &address, &name, role, hash).await.expect("a member");
+        add_member(&mut tx, tenant, &address, &name, role, hash).await.expect("a member");
         tx.commit().await.expect("committed");
+        self.signed_in(email, tenant).await
+    }
+
+    /// The hash of everybody's password.
+    pub(crate) async fn hash() -> &'static str {
+        HASH.get_or_init(async || hash_password(Secret::new(PASSWORD)).await.expect("a hash")).await
+    }
+
+    /// Signs a member in.
+    pub(crate) async fn signed_in(&self, email: &str, tenant: TenantId) -> Client<'_> {
         let signed_in = self.login(email, PASSWORD, json!({ "tenant_id": tenant })).await.expect(200);
         let token = signed_in.body["access_token"].as_str().expect("a token").to_owned();
+        let user = serde_json::from_value(signed_in.body["user_id"].clone()).expect("a user");
         Client { api: self, token, user }
     }
 

@@ -114,6 +114,8 @@ ids! {
     RetainedId,
     /// A record of a patient's care.
     MedicalRecordId,
+    /// An appointment that a company's employee booked.
+    ConsultationId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }

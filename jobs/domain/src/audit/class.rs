@@ -24,7 +24,8 @@ impl Class {
     /// to have forgotten too early is the one mistake that cannot be mended.
     pub fn of(action: &str) -> Self {
         match action.split('.').next().unwrap_or_default() {
-            "auth" | "user" | "tenant" | "export" | "job" | "queue" | "figures" | "audit" => Self::Security,
+            "auth" | "user" | "tenant" | "company" | "employee" | "export" | "report" | "job" | "queue"
+            | "figures" | "audit" => Self::Security,
             "invoice" | "invoice_run" | "invoice_template" | "quote" | "payment" | "service" | "logo"
             | "inventory" | "settings" | "practitioner" | "room" | "availability" | "message_template" => {
                 Self::Business

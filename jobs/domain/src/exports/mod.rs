@@ -4,6 +4,7 @@
 mod attempt;
 mod clear;
 mod export;
+mod formula;
 pub mod jobs;
 mod kinds;
 mod request;
@@ -12,6 +13,7 @@ mod snapshot;
 pub use attempt::{Draft, End, LIFE, Start, Written, begin, complete, end, note_upload};
 pub use clear::{Leftover, Retreat, cleared, forget, known_uploads, retreat, sweep};
 pub use export::{Download, Export, ExportQuery, ExportStatus, download, get, list, remove};
+pub use formula::{defused, is_formula};
 pub use kinds::{Column, ExportKind, Holds, Kind};
 pub use request::{ExportFormat, Filters, MAX_SHEET_ROWS, NewExport, Profile, request};
 pub use snapshot::Snapshot;

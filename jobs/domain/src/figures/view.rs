@@ -36,4 +36,8 @@ views! {
     PracticeDays = "practice_days",
     /// What is open in each practice, by the day that it hangs on.
     PracticeOpen = "practice_open",
+    /// How much each employee of a company consulted, month by month.
+    EmployeeUsage = "employee_usage_stats",
+    /// What each practitioner's consultations come to for each company, month by month.
+    PractitionerBilling = "practitioner_billing_stats",
 }

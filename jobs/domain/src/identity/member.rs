@@ -54,9 +54,15 @@ pub struct Member {
     pub version: i32,
 }
 
+/// Invites a person who is no employee: those are brought in with what their company writes down of them.
+pub async fn invite(tx: &mut TenantTx, new: &NewMember) -> Result<Member> {
+    refuse_employee(new.role)?;
+    bring_in(tx, new).await
+}
+
 /// Invites a person: an identity is found or made, and the invitation leaves as a job. The answer is the same
 /// whether or not the address was known to the platform.
-pub async fn invite(tx: &mut TenantTx, new: &NewMember) -> Result<Member> {
+pub(crate) async fn bring_in(tx: &mut TenantTx, new: &NewMember) -> Result<Member> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let kind =
         sqlx::query_scalar!("SELECT kind FROM tenants WHERE id = $1", tenant.0).fetch_one(tx.conn()).await?;
@@ -132,6 +138,7 @@ pub async fn change_role(tx: &mut TenantTx, id: UserId, version: i32, change: &C
         return Err(Error::invalid("role", "wrong_role", format!("a role that exists in a {kind}")));
     }
     if member.role != change.role {
+        refuse_employee(change.role)?;
         keep_one_in_charge(&locked, member)?;
         sqlx::query!(
             "UPDATE memberships SET role = $3, version = version + 1 WHERE tenant_id = $1 AND user_id = $2",
@@ -146,10 +153,37 @@ pub async fn change_role(tx: &mut TenantTx, id: UserId, version: i32, change: &C
     get_member(tx, id).await
 }
 
+/// Lets a member in no longer, and ends their sessions here; or lets them in again. Twice is the same as once.
+pub(crate) async fn suspend(tx: &mut TenantTx, id: UserId, suspended: bool) -> Result<()> {
+    let locked = lock(tx, id).await?;
+    keep_one_in_charge(&locked, find(&locked, id)?)?;
+    let now = tx.now();
+    sqlx::query!(
+        "UPDATE memberships SET suspended_at = CASE WHEN $3 THEN COALESCE(suspended_at, $4) END
+         WHERE tenant_id = $1 AND user_id = $2",
+        tx.tenant().0,
+        id.0,
+        suspended,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    end_sessions(tx, id).await
+}
+
 /// Removes a member and ends their sessions here; the identity stays, it may belong elsewhere.
 pub async fn remove_member(tx: &mut TenantTx, id: UserId) -> Result<()> {
     let locked = lock(tx, id).await?;
     keep_one_in_charge(&locked, find(&locked, id)?)?;
+    end_sessions(tx, id).await?;
+    sqlx::query!("DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2", tx.tenant().0, id.0)
+        .execute(tx.conn())
+        .await?;
+    audit::record(tx, "user.remove", "user", id.0).await
+}
+
+/// Ends all of a member's sessions in this tenant.
+async fn end_sessions(tx: &mut TenantTx, id: UserId) -> Result<()> {
     let now = tx.now();
     sqlx::query!(
         "UPDATE sessions SET revoked_at = $3, revoked_reason = 'membership_removed'
@@ -160,10 +194,19 @@ pub async fn remove_member(tx: &mut TenantTx, id: UserId) -> Result<()> {
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query!("DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2", tx.tenant().0, id.0)
-        .execute(tx.conn())
-        .await?;
-    audit::record(tx, "user.remove", "user", id.0).await
+    Ok(())
+}
+
+/// Nobody becomes an employee by a role alone.
+fn refuse_employee(role: Role) -> Result<()> {
+    if role == Role::Employee {
+        return Err(Error::invalid(
+            "role",
+            "wrong_role",
+            "another role: employees come in by POST /employees",
+        ));
+    }
+    Ok(())
 }
 
 struct Locked {

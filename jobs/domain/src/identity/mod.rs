@@ -23,6 +23,7 @@ pub use invitation::{
 pub use member::{
     ChangeRole, Member, NewMember, change_role, get_member, invite, list_members, remove_member,
 };
+pub(crate) use member::{bring_in, suspend};
 pub use password::Password;
 pub use password_reset::{ForgotPassword, ResetPassword, forgot_password, reset_password};
 pub use purge::{purge_account_mails, purge_invitations, purge_sessions};

@@ -64,6 +64,30 @@ scopes! {
     FiguresRead = "figures:read",
     /// Have them refreshed.
     FiguresWrite = "figures:write",
+    /// Found companies, validate them, and say which practices their employees may book with.
+    CompaniesManage = "companies:manage",
+    /// See one's company; every one, for the platform.
+    CompaniesRead = "companies:read",
+    /// Change it.
+    CompaniesWrite = "companies:write",
+    /// See the company's employees and how much each consulted.
+    EmployeesRead = "employees:read",
+    /// Bring employees in, describe, suspend and restore them.
+    EmployeesWrite = "employees:write",
+    /// See and name oneself as an employee.
+    EmployeesSelf = "employees:self",
+    /// Book a consultation for oneself.
+    ConsultationsBook = "consultations:book",
+    /// See the consultations that one takes part in.
+    ConsultationsRead = "consultations:read",
+    /// Cancel them.
+    ConsultationsCancel = "consultations:cancel",
+    /// Confirm, begin and end them, as the practitioner.
+    ConsultationsConduct = "consultations:conduct",
+    /// See what one's own consultations come to, as the practitioner.
+    ReportsBilling = "reports:billing",
+    /// See how much a company's employees consult: counts.
+    ReportsUsage = "reports:usage",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
@@ -115,10 +139,13 @@ impl Role {
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
-            BillingRead, BillingWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
+            BillingRead, BillingWrite, CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook,
+            ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf,
+            EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
             InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead,
             PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite,
-            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead,
+            UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -163,6 +190,10 @@ impl Role {
                 InventoryRead,
                 InventoryWrite,
                 UsersRead,
+                ConsultationsRead,
+                ConsultationsCancel,
+                ConsultationsConduct,
+                ReportsBilling,
             ],
             Self::Nurse => &[
                 PatientsRead,
@@ -186,10 +217,25 @@ impl Role {
                 InventoryWrite,
                 UsersRead,
             ],
-            Self::HrAdmin => {
-                &[FiguresRead, FiguresWrite, UsersRead, UsersWrite, JobsRead, JobsWrite, AuditRead]
-            }
+            Self::HrAdmin => &[
+                CompaniesRead,
+                CompaniesWrite,
+                EmployeesRead,
+                EmployeesWrite,
+                EmployeesSelf,
+                ReportsUsage,
+                FiguresRead,
+                FiguresWrite,
+                UsersRead,
+                UsersWrite,
+                JobsRead,
+                JobsWrite,
+                AuditRead,
+            ],
             Self::SuperAdmin => &[
+                CompaniesManage,
+                CompaniesRead,
+                CompaniesWrite,
                 FiguresRead,
                 FiguresWrite,
                 UsersRead,
@@ -200,8 +246,17 @@ impl Role {
                 QueuesWrite,
                 PlatformAuditRead,
             ],
-            Self::PlatformAdmin => &[FiguresRead, UsersRead, JobsRead, QueuesRead, PlatformAuditRead],
-            Self::Employee => &[],
+            Self::PlatformAdmin => &[
+                CompaniesManage,
+                CompaniesRead,
+                CompaniesWrite,
+                FiguresRead,
+                UsersRead,
+                JobsRead,
+                QueuesRead,
+                PlatformAuditRead,
+            ],
+            Self::Employee => &[EmployeesSelf, ConsultationsBook, ConsultationsRead, ConsultationsCancel],
         }
     }
 

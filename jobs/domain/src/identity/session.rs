@@ -92,7 +92,7 @@ async fn tenancies(tx: &mut SystemTx, user: UserId) -> Result<Vec<Tenancy>> {
         Tenancy,
         r#"SELECT m.tenant_id AS "tenant_id: TenantId", t.name, m.role AS "role: Role"
            FROM memberships m JOIN tenants t ON t.id = m.tenant_id
-           WHERE m.user_id = $1 AND m.accepted_at IS NOT NULL
+           WHERE m.user_id = $1 AND m.accepted_at IS NOT NULL AND m.suspended_at IS NULL
            ORDER BY m.accepted_at, m.tenant_id"#,
         user.0
     )
@@ -195,7 +195,7 @@ pub async fn logout(tx: &mut TenantTx, session: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// Checks that session and membership still stand: a removed member or a closed session is out at once.
+/// Checks that session and membership still stand: a removed or suspended member or a closed session is out at once.
 pub async fn authorize(tx: &mut TenantTx, session: SessionId, user: UserId) -> Result<Authorized> {
     let now = tx.now();
     sqlx::query_as!(
@@ -203,7 +203,8 @@ pub async fn authorize(tx: &mut TenantTx, session: SessionId, user: UserId) -> R
         r#"SELECT m.role AS "role: Role"
            FROM sessions s JOIN memberships m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
            WHERE s.tenant_id = $1 AND s.id = $2 AND s.user_id = $3
-             AND s.revoked_at IS NULL AND s.expires_at > $4 AND m.accepted_at IS NOT NULL"#,
+             AND s.revoked_at IS NULL AND s.expires_at > $4
+             AND m.accepted_at IS NOT NULL AND m.suspended_at IS NULL"#,
         tx.tenant().0,
         session.0,
         user.0,

@@ -233,6 +233,7 @@ async fn empty(tx: &mut TenantTx, patient: PatientId, destroyed: &mut Vec<Destro
     .execute(tx.conn())
     .await?;
     note(destroyed, "appointments", reasons.rows_affected(), "emptied");
+    empty_consultations(tx, patient, destroyed).await?;
     let row = sqlx::query!(
         "UPDATE patients
          SET first_name = 'Personne', last_name = 'effacée', birth_date = NULL, email = NULL, phone = NULL, address = NULL,
@@ -246,6 +247,36 @@ async fn empty(tx: &mut TenantTx, patient: PatientId, destroyed: &mut Vec<Destro
     .execute(tx.conn())
     .await?;
     note(destroyed, "patients", row.rows_affected(), "emptied");
+    Ok(())
+}
+
+/// Takes out why consultations were cancelled, and which person of a company the patient is. That and how long they took
+/// stays: the practice bills by it, and the employee's identity is the company's to take away.
+async fn empty_consultations(
+    tx: &mut TenantTx,
+    patient: PatientId,
+    destroyed: &mut Vec<Destroyed>,
+) -> Result<()> {
+    let tenant = tx.tenant().0;
+    let reasons = sqlx::query!(
+        "UPDATE consultations c SET cancel_reason = NULL
+         FROM appointments a
+         WHERE c.tenant_id = $1 AND a.tenant_id = c.tenant_id AND a.id = c.appointment_id AND a.patient_id = $2
+           AND c.cancel_reason IS NOT NULL",
+        tenant,
+        patient.0,
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "consultations", reasons.rows_affected(), "emptied");
+    let links = sqlx::query!(
+        "DELETE FROM employee_patients WHERE tenant_id = $1 AND patient_id = $2",
+        tenant,
+        patient.0
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "employee_patients", links.rows_affected(), "deleted");
     Ok(())
 }
 

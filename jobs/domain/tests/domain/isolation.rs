@@ -193,6 +193,9 @@ async fn keys_and_references_tell_nothing_of_another_tenant() {
     let hashes = ["invitations_by_hash", "patient_links_by_hash", "refresh_tokens_by_hash"];
     let numbers =
         ["audit_log_pkey", "queue.batch_members_pkey", "queue.batches_pkey", "queue.job_progress_pkey"];
+    // Made of a name by the platform, which alone founds companies.
+    let named = ["companies_slug"];
+    unsafe_keys.retain(|key| !named.contains(&key.as_str()));
     unsafe_keys.retain(|key| !hashes.contains(&key.as_str()) && !numbers.contains(&key.as_str()));
     assert_eq!(unsafe_keys, Vec::<String>::new(), "a key that does not begin with the tenant");
 }

@@ -60,6 +60,7 @@ pub(crate) async fn two() -> Two {
         choose_words(&db, tenant).await;
         stock(&db, tenant).await;
         bill(&db, tenant).await;
+        employ(&db, tenant).await;
         tenants.push(tenant);
     }
     seal(&database).await;
@@ -261,6 +262,40 @@ async fn stock(db: &Db, tenant: TenantId) {
         "INSERT INTO notifications (tenant_id, id, user_id, kind, title, body, resource, created_at)
          SELECT tenant_id, user_id, user_id, 'stock_summary', 't', 'b', 'inventory_item', now()
          FROM memberships WHERE tenant_id = $1",
+    ] {
+        sqlx::query(row).bind(tenant.0).execute(tx.conn()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// What a company has, and what its employee has with a practice: both of one tenant here, which no rule of the tables minds.
+async fn employ(db: &Db, tenant: TenantId) {
+    let mut tx = db.system(Actor::JOB).await.unwrap();
+    for row in [
+        "INSERT INTO companies (tenant_id, slug, legal_name, created_at, updated_at)
+         VALUES ($1, md5($1::text), 'A', now(), now())",
+        "INSERT INTO company_practices (tenant_id, practice_id, created_at) VALUES ($1, $1, now())",
+    ] {
+        sqlx::query(row).bind(tenant.0).execute(tx.conn()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let mut tx = db.tenant(tenant, Actor::JOB).await.unwrap();
+    for row in [
+        "INSERT INTO employees (tenant_id, user_id, first_name, last_name, created_at, updated_at)
+         SELECT tenant_id, user_id, 'A', 'B', now(), now() FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO employee_patients (tenant_id, user_id, patient_id)
+         SELECT m.tenant_id, m.user_id, p.id FROM memberships m, patients p WHERE m.tenant_id = $1 AND p.tenant_id = $1",
+        "INSERT INTO consultations (tenant_id, id, appointment_id, company_id, company_name, employee_id, created_at, updated_at)
+         SELECT a.tenant_id, a.id, a.id, a.tenant_id, 'A', m.user_id, now(), now()
+         FROM appointments a, memberships m WHERE a.tenant_id = $1 AND m.tenant_id = $1 ORDER BY a.id LIMIT 1",
+        "INSERT INTO consultation_events (tenant_id, consultation_id, kind, at)
+         SELECT tenant_id, id, 'scheduled', now() FROM consultations WHERE tenant_id = $1",
+        "INSERT INTO usage_cohorts (tenant_id, id, department, created_at) VALUES ($1, $1, 'A', now())",
+        "INSERT INTO usage_cohort_members (tenant_id, user_id, cohort_id)
+         SELECT tenant_id, user_id, tenant_id FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO usage_publications (tenant_id, month, as_of, published_at) VALUES ($1, '2026-12-01', now(), now())",
+        "INSERT INTO usage_publication_groups (tenant_id, month, department, employees, consultations, minutes)
+         VALUES ($1, '2026-12-01', 'A', 10, 10, 500)",
     ] {
         sqlx::query(row).bind(tenant.0).execute(tx.conn()).await.unwrap();
     }

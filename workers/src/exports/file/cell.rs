@@ -1,9 +1,6 @@
 //! One cell of a CSV: from what Postgres writes to what a person or a program reads.
 
-use permanence_domain::exports::{Holds, Profile};
-
-/// What a spreadsheet takes for the begin of a formula, or skips before it looks for one (OWASP, CSV injection).
-const FORMULA: &[u8] = b"=+-@\t\r\n";
+use permanence_domain::exports::{Holds, Profile, is_formula};
 
 /// Writes cells one by one, in a buffer that they share.
 pub(super) struct Cells {
@@ -47,10 +44,7 @@ impl Cells {
 
     /// What people wrote, behind an apostrophe where a spreadsheet would calculate it.
     fn defused<'a>(&'a mut self, field: &'a [u8]) -> &'a [u8] {
-        match field.first() {
-            Some(first) if FORMULA.contains(first) => self.of(&[b"'", field]),
-            _ => field,
-        }
+        if is_formula(field) { self.of(&[b"'", field]) } else { field }
     }
 
     fn cents<'a>(&'a mut self, field: &'a [u8], point: u8) -> &'a [u8] {

@@ -60,6 +60,13 @@ impl Sniffer {
     }
 }
 
+/// The text of a file that is held whole, without its byte order mark.
+pub(crate) fn file_text(file: &[u8]) -> std::borrow::Cow<'_, str> {
+    let mut sniffer = Sniffer::new();
+    sniffer.feed(file);
+    sniffer.finish().decode(file).0
+}
+
 #[cfg(test)]
 mod tests {
     use encoding_rs::{UTF_16LE, WINDOWS_1252};

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 pub use apply::{Made, apply};
 pub use check::check_lines;
 pub use columns::Mapping;
+pub(crate) use encoding::file_text;
 pub use line::Line;
 pub use names::Column;
 pub use read::{LineReader, Reading, sniff};
