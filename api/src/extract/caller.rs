@@ -46,6 +46,8 @@ permissions!(
     PatientsWrite,
     RecordsRead,
     RecordsWrite,
+    PrivacyRead,
+    PrivacyWrite,
     PracticeRead,
     PracticeWrite,
     AppointmentsRead,

@@ -13,8 +13,8 @@ pub(crate) use ask::Ask;
 pub(crate) use caller::{
     AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
     ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
-    Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite,
-    UsersRead, UsersWrite,
+    Permission, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read,
+    RecordsRead, RecordsWrite, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

@@ -108,6 +108,8 @@ ids! {
     InvoicePreviewId,
     /// A record of a patient's care.
     MedicalRecordId,
+    /// A request for all that is known of a person.
+    AccessRequestId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }

@@ -25,6 +25,7 @@ pub mod people;
 pub mod picture;
 mod placeholders;
 pub mod platform;
+pub mod privacy;
 pub mod records;
 pub mod scheduling;
 pub mod signal;

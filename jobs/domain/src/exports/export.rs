@@ -106,7 +106,7 @@ struct Row {
     total: i64,
 }
 
-/// The columns of [`Row`]; those that somebody removed do not exist.
+/// The columns of [`Row`]; those that somebody removed do not exist, and a person's file is no export of the practice.
 macro_rules! select_exports {
     ($rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -115,7 +115,7 @@ macro_rules! select_exports {
                       filters AS "filters: Json<Filters>", status AS "status: ExportStatus", job_id, run, rows,
                       size_bytes, sha256, failure, created_by AS "created_by: UserId", created_at, completed_at,
                       expires_at, count(*) OVER () AS "total!"
-               FROM exports WHERE status <> 'removed' AND "#
+               FROM exports WHERE status <> 'removed' AND NOT personal AND "#
                 + $rest,
             $($argument),*
         )
@@ -242,7 +242,7 @@ pub async fn remove(tx: &mut TenantTx, id: ExportId) -> Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let job = sqlx::query_scalar!(
         "UPDATE exports SET status = 'removed', failure = NULL, cleared_at = NULL, updated_at = $3
-         WHERE tenant_id = $1 AND id = $2 AND status <> 'removed' RETURNING job_id",
+         WHERE tenant_id = $1 AND id = $2 AND status <> 'removed' AND NOT personal RETURNING job_id",
         tenant.0,
         id.0,
         now,

@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// Fetch what is known of a patient, for the patient.
+    PrivacyRead = "privacy:read",
+    /// Ask for it.
+    PrivacyWrite = "privacy:write",
     /// See the stock.
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
@@ -100,8 +104,8 @@ impl Role {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
             BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead,
-            RecordsWrite, UsersRead, UsersWrite,
+            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead,
+            QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -117,6 +121,8 @@ impl Role {
                 InventoryWrite,
                 ExportsRead,
                 ExportsWrite,
+                PrivacyRead,
+                PrivacyWrite,
                 BillingRead,
                 BillingWrite,
                 UsersRead,
@@ -136,6 +142,8 @@ impl Role {
                 BillingWrite,
                 RecordsRead,
                 RecordsWrite,
+                PrivacyRead,
+                PrivacyWrite,
                 InventoryRead,
                 InventoryWrite,
                 UsersRead,
