@@ -18,6 +18,7 @@ mod observe;
 mod pages;
 mod patients;
 mod practitioners;
+mod privacy;
 mod queues;
 mod records;
 mod respond;

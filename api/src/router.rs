@@ -11,7 +11,10 @@ use axum::{
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::CompressionLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate},
+    },
     cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
@@ -24,7 +27,7 @@ use crate::{
     docs,
     error::{ApiError, unknown_method, unknown_route},
     exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
-    queues, records, rooms, settings,
+    privacy, queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -87,6 +90,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_export, exports::list_exports))
         .routes(routes!(exports::get_export, exports::remove_export))
         .routes(routes!(exports::download_export))
+        // Whoever answers for what is known of a person, and everybody for themselves.
+        .merge(rights())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
         // Whoever bills.
@@ -115,6 +120,16 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(records::get_record, records::update_record, records::retract_record))
         .routes(routes!(records::list_record_versions))
         .routes(routes!(records::get_record_version))
+}
+
+/// What is known of a person, for that person.
+fn rights() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(privacy::request_patient_access))
+        .routes(routes!(privacy::get_access_request))
+        .routes(routes!(privacy::download_access_file))
+        .routes(routes!(privacy::request_own_export, privacy::get_own_export))
+        .routes(routes!(privacy::download_own_export))
 }
 
 /// What the practice keeps in stock.
@@ -195,7 +210,10 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(unknown_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
-        .layer(CompressionLayer::new())
+        // An archive is compressed already, and its length is to be told.
+        .layer(CompressionLayer::new().compress_when(
+            DefaultPredicate::new().and(NotForContentType::const_new("application/zip")),
+        ))
         .layer(cors(&app.cors_origins))
         .layer(no_store)
         .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

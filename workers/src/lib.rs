@@ -10,6 +10,7 @@ pub mod notifications;
 pub mod paper;
 pub mod perform;
 mod platform;
+mod privacy;
 pub mod process;
 pub mod registry;
 pub mod schedule;

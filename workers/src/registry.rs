@@ -16,6 +16,7 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::WriteAccessFile,
     vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
@@ -68,6 +69,7 @@ impl Registry {
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
+            .with_long::<WriteAccessFile>()
     }
 
     fn with<J: Perform>(self) -> Self {

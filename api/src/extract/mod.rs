@@ -11,7 +11,7 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
+    Anybody, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
     ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
     Permission, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read,
     RecordsRead, RecordsWrite, UsersRead, UsersWrite,

@@ -20,6 +20,7 @@ mod notifications;
 mod password;
 mod patients;
 mod practice;
+mod privacy;
 mod process;
 mod records;
 mod serve;

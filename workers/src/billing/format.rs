@@ -10,7 +10,7 @@ const BLANK: char = '\u{a0}';
 const MINUS: char = '\u{2212}';
 
 /// An amount with its currency: `1 234,56 €`, `€1,234.56`.
-pub(super) fn euros(amount: Cents, language: Language) -> String {
+pub(crate) fn euros(amount: Cents, language: Language) -> String {
     let sign = if amount.0 < 0 { MINUS.to_string() } else { String::new() };
     let (whole, cents) = (amount.0.unsigned_abs() / 100, amount.0.unsigned_abs() % 100);
     match language {
@@ -47,7 +47,7 @@ pub(super) fn rate(hundredths: u32, language: Language) -> String {
 }
 
 /// A day in words: `1er mars 2026`, `1 March 2026`.
-pub(super) fn date(day: NaiveDate, language: Language) -> String {
+pub(crate) fn date(day: NaiveDate, language: Language) -> String {
     let month = month(day, language);
     match language {
         Language::Fr if day.day() == 1 => format!("1er\u{a0}{month}\u{a0}{}", day.year()),

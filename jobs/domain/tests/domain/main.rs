@@ -6,6 +6,7 @@ mod billing;
 mod bills;
 mod isolation;
 mod migrations;
+mod privacy;
 mod trail;
 mod two;
 mod vault;

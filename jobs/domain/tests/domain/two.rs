@@ -17,6 +17,7 @@ use permanence_domain::{
     },
     patients::{self, Consents, NewPatient},
     people::{self, NewPractitioner},
+    privacy,
     scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
 };
 use permanence_embedded::testing::TestDatabase;
@@ -106,6 +107,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     noted(&mut tx, &vault(&[MASTER]), booking.patient_id).await;
     take_out(&mut tx).await;
     link(&mut tx, booking.patient_id).await;
+    privacy::request_of_patient(&mut tx, booking.patient_id).await.unwrap();
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",

@@ -102,13 +102,14 @@ pub(super) static MATERIALS: PatientSection = Section {
             field("created_at", "Noté le", "Noted on", Moment),
             field("item", "Article", "Item", Text),
             field("lot", "Lot", "Lot", Text),
-            field("quantity", "Quantité (millièmes)", "Quantity (thousandths)", Text),
+            field("quantity", "Quantité", "Quantity", Text),
+            field("unit", "Unité", "Unit", Text),
             code("appointment_id"),
         ],
     },
     read: rows!(
-        r#"SELECT json_build_object('created_at', m.created_at, 'item', i.name, 'lot', l.number, 'quantity', m.quantity,
-               'kind', m.kind, 'reason', m.reason, 'appointment_id', m.appointment_id) AS "row!"
+        r#"SELECT json_build_object('created_at', m.created_at, 'item', i.name, 'lot', l.number, 'quantity', trim_scale(-m.quantity / 1000.0),
+               'unit', i.unit, 'kind', m.kind, 'reason', m.reason, 'appointment_id', m.appointment_id) AS "row!"
            FROM inventory_movements m
            JOIN appointments a ON a.tenant_id = m.tenant_id AND a.id = m.appointment_id
            JOIN inventory_items i ON i.tenant_id = m.tenant_id AND i.id = m.item_id

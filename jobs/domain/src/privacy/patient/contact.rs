@@ -73,7 +73,7 @@ pub(super) static MESSAGES: PatientSection = Section {
             field("due_at", "Prévu le", "Planned for", Moment),
             field("purpose", "Objet", "Purpose", Word(MESSAGES_ABOUT)),
             field("channel", "Par", "By", Word(CHANNELS)),
-            field("status", "État", "Status", Text),
+            field("status", "État", "Status", Word(STATUSES)),
             code("id"),
             code("appointment_id"),
             field("events", "Historique", "History", List(EVENTS)),
@@ -94,6 +94,18 @@ const MESSAGES_ABOUT: &[(&str, Words)] = &[
     ("reminder", words("rappel de rendez-vous", "reminder of an appointment")),
     ("confirmation", words("confirmation de rendez-vous", "confirmation of an appointment")),
     ("cancellation", words("annulation de rendez-vous", "cancellation of an appointment")),
+];
+
+const STATUSES: &[(&str, Words)] = &[
+    ("planned", words("prévu", "planned")),
+    ("sending", words("en cours d’envoi", "being sent")),
+    ("sent", words("envoyé", "sent")),
+    ("delivered", words("arrivé", "delivered")),
+    ("undelivered", words("non arrivé", "not delivered")),
+    ("failed", words("refusé", "refused")),
+    ("uncertain", words("incertain", "uncertain")),
+    ("cancelled", words("annulé", "cancelled")),
+    ("expired", words("trop tard", "too late")),
 ];
 
 const CHANNELS: &[(&str, Words)] =

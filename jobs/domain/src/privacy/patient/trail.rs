@@ -4,7 +4,7 @@
 
 use super::{PatientSection, rows};
 use crate::privacy::section::{
-    Holds::{Day, Moment, Text, Word},
+    Holds::{Day, Moment, Word},
     Section, Shape, Words, code, field, words,
 };
 
@@ -33,7 +33,7 @@ pub(super) static TRAIL: PatientSection = Section {
         tables: &["audit_log"],
         fields: &[
             field("at", "Date", "Date", Moment),
-            field("action", "Action", "Action", Text),
+            field("action", "Action", "Action", Word(ACTIONS)),
             field("by", "Par", "By", Word(ROLES)),
             code("resource"),
             code("resource_id"),
@@ -66,4 +66,32 @@ const ROLES: &[(&str, Words)] = &[
     ("nurse", words("infirmier", "nurse")),
     ("assistant", words("secrétariat", "front desk")),
     ("former_member", words("ancien membre du cabinet", "a former member of the practice")),
+];
+
+const ACTIONS: &[(&str, Words)] = &[
+    ("appointment.book", words("rendez-vous pris", "appointment booked")),
+    ("appointment.cancel", words("rendez-vous annulé", "appointment cancelled")),
+    ("appointment.confirm", words("rendez-vous confirmé", "appointment confirmed")),
+    ("appointment.reschedule", words("rendez-vous déplacé", "appointment moved")),
+    ("invoice.credit", words("avoir établi", "invoice credited")),
+    ("invoice.draft", words("facture rédigée", "invoice drafted")),
+    ("invoice.issue", words("facture émise", "invoice issued")),
+    ("invoice.send", words("facture envoyée", "invoice sent")),
+    ("invoice.update", words("facture modifiée", "invoice changed")),
+    ("medical_record.history", words("historique d’un document médical consulté", "history of a record read")),
+    ("medical_record.list", words("liste du dossier médical consultée", "list of the records read")),
+    ("medical_record.read", words("document médical lu", "record read")),
+    ("medical_record.retract", words("document médical retiré", "record retracted")),
+    ("medical_record.update", words("document médical modifié", "record changed")),
+    ("medical_record.write", words("document médical écrit", "record written")),
+    ("message.resolve", words("envoi d’un message vérifié", "fate of a message settled")),
+    ("patient.access_download", words("vos données remises", "your data handed over")),
+    ("patient.access_request", words("vos données demandées", "your data asked for")),
+    ("patient.delete", words("fiche supprimée", "patient deleted")),
+    ("patient.register", words("fiche créée", "patient registered")),
+    ("patient.stop_mail", words("courriels arrêtés", "mails stopped")),
+    ("patient.update", words("fiche modifiée", "patient changed")),
+    ("quote.draft", words("devis rédigé", "quote drafted")),
+    ("quote.issue", words("devis émis", "quote issued")),
+    ("quote.update", words("devis modifié", "quote changed")),
 ];
