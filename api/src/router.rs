@@ -211,9 +211,10 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         // An archive is compressed already, and its length is to be told.
-        .layer(CompressionLayer::new().compress_when(
-            DefaultPredicate::new().and(NotForContentType::const_new("application/zip")),
-        ))
+        .layer(
+            CompressionLayer::new()
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/zip"))),
+        )
         .layer(cors(&app.cors_origins))
         .layer(no_store)
         .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

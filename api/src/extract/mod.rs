@@ -11,10 +11,10 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    Anybody, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
-    ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
-    Permission, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read,
-    RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+    Anybody, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller,
+    ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead,
+    PatientsWrite, Permission, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead,
+    QueuesWrite, Read, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

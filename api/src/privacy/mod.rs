@@ -73,10 +73,7 @@ pub(crate) async fn get_own_export(mut read: Read<Anybody>) -> Result<Json<Acces
 /// The file of the caller's newest request: a ZIP archive, opened on its way. Each time is noted.
 #[utoipa::path(get, path = "/users/me/export/download", tag = "privacy", security(("bearer" = [])),
     responses((status = 200, content_type = "application/zip", body = Vec<u8>), CommonErrors))]
-pub(crate) async fn download_own_export(
-    State(app): State<App>,
-    mut read: Read<Anybody>,
-) -> Result<Response> {
+pub(crate) async fn download_own_export(State(app): State<App>, mut read: Read<Anybody>) -> Result<Response> {
     let file = privacy::fetch_of_user(&mut read.tx, &app.vault).await?;
     read.tx.commit().await?;
     opened(&app, file).await

@@ -124,8 +124,8 @@ async fn whoever_may_not_is_refused_and_another_tenants_does_not_exist() {
     port.admin.post(&ask(&patient), json!({})).await.refused(404, "not_found");
     port.admin.get(&path(&id)).await.refused(404, "not_found");
     port.admin.get(&download).await.refused(404, "not_found");
-    practitioner.post(&ask("seven"), json!({})).await.refused(404, "not_found");
-    practitioner.post(&ask(&patient), json!({ "all": true })).await.refused(422, "invalid");
+    practitioner.post(&ask("seven"), json!({})).await.refused(422, "invalid_input");
+    practitioner.post(&ask(&patient), json!({ "all": true })).await.refused(422, "invalid_input");
     api.get(&download).await.refused(401, "missing_token");
     // A deleted patient keeps the right.
     practice.admin.delete(&format!("/api/v1/patients/{patient}")).await.expect(204);

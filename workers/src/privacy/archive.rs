@@ -98,7 +98,11 @@ impl Source for Archive {
 }
 
 /// Fetches the papers; none says that there are no more.
-async fn fetch(storage: &Storage, files: Vec<Attached>, to_thread: mpsc::Sender<Option<Entry>>) -> Result<()> {
+async fn fetch(
+    storage: &Storage,
+    files: Vec<Attached>,
+    to_thread: mpsc::Sender<Option<Entry>>,
+) -> Result<()> {
     let gone = |_| Error::internal("the archive could not be made of the papers");
     for file in files {
         let entry = Entry { name: format!("files/{}", file.name), bytes: storage.get(&file.key).await? };

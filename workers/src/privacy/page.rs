@@ -175,12 +175,10 @@ fn value(reader: Reader, holds: Holds, value: &Value) -> Markup {
     let plain = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let shown = match holds {
         Holds::Text | Holds::Code => plain,
-        Holds::Day => {
-            plain.parse::<NaiveDate>().map_or(plain, |day| date(day, reader.language))
+        Holds::Day => plain.parse::<NaiveDate>().map_or(plain, |day| date(day, reader.language)),
+        Holds::Moment => {
+            plain.parse::<DateTime<Utc>>().map_or(plain, |at| long(at, reader.zone, reader.language))
         }
-        Holds::Moment => plain
-            .parse::<DateTime<Utc>>()
-            .map_or(plain, |at| long(at, reader.zone, reader.language)),
         Holds::Flag if value == &Value::Bool(true) => reader.say("oui", "yes").to_owned(),
         Holds::Flag => reader.say("non", "no").to_owned(),
         Holds::Cents => value.as_i64().map_or(plain, |cents| euros(Cents(cents), reader.language)),

@@ -99,8 +99,14 @@ pub async fn gather(db: &Db, vault: &Vault, tenant: TenantId, whose: Whose) -> R
         zone: practice_zone(&mut tx).await?,
         language: row.language,
     };
-    let mut gathered =
-        Gathered { whose, at, language: controller.language, controller, sections: Vec::new(), files: Vec::new() };
+    let mut gathered = Gathered {
+        whose,
+        at,
+        language: controller.language,
+        controller,
+        sections: Vec::new(),
+        files: Vec::new(),
+    };
     match whose {
         Whose::Patient(patient) => {
             let mut reading = PatientReading { tx, vault: vault.clone(), patient };

@@ -284,7 +284,10 @@ async fn fetch(tx: &mut TenantTx, vault: &Vault, row: Row) -> Result<Fetch> {
     let size_bytes = match (file.status, file.size_bytes) {
         (ExportStatus::Completed, Some(size)) => size,
         (ExportStatus::Queued | ExportStatus::Running, _) => {
-            return Err(Error::conflict("access_file_not_ready", "the file is being written: look again soon"));
+            return Err(Error::conflict(
+                "access_file_not_ready",
+                "the file is being written: look again soon",
+            ));
         }
         _ => return Err(over()),
     };

@@ -79,12 +79,7 @@ pub(super) const fn words(fr: &'static str, en: &'static str) -> Words {
 }
 
 /// A field.
-pub(super) const fn field(
-    name: &'static str,
-    fr: &'static str,
-    en: &'static str,
-    holds: Holds,
-) -> Field {
+pub(super) const fn field(name: &'static str, fr: &'static str, en: &'static str, holds: Holds) -> Field {
     Field { name, label: Words { fr, en }, holds }
 }
 

@@ -4,7 +4,10 @@
 /// Tables that name a patient, an appointment, an invoice or a record, and are in no section of a patient.
 pub const WITHOUT_PATIENT: &[(&str, &str)] = &[
     ("exports", "a practice's files; a person's own are told as access requests"),
-    ("subject_keys", "the wrapped key of what is sealed: worth nothing to the person, and dangerous in another's hands"),
+    (
+        "subject_keys",
+        "the wrapped key of what is sealed: worth nothing to the person, and dangerous in another's hands",
+    ),
 ];
 
 /// Tables that name a user and are in no section of a user.
@@ -23,5 +26,8 @@ pub const WITHOUT_USER: &[(&str, &str)] = &[
     ("payments", "a patient's; that they noted it is in the trail"),
     ("practice_logos", "a picture of the practice; that they chose it is in the trail"),
     ("quote_answers", "a patient's; that they noted it is in the trail"),
-    ("subject_keys", "the wrapped key of what is sealed: worth nothing to the person, and dangerous in another's hands"),
+    (
+        "subject_keys",
+        "the wrapped key of what is sealed: worth nothing to the person, and dangerous in another's hands",
+    ),
 ];

@@ -21,7 +21,11 @@ pub struct WholeVersion {
 
 /// Every version of every record of a patient, those that were retracted too, in the order in which they were written. That they
 /// were read is noted by whoever has them read.
-pub async fn every_version(tx: &mut TenantTx, vault: &Vault, patient: PatientId) -> Result<Vec<WholeVersion>> {
+pub async fn every_version(
+    tx: &mut TenantTx,
+    vault: &Vault,
+    patient: PatientId,
+) -> Result<Vec<WholeVersion>> {
     let tenant = tx.tenant();
     let rows = sqlx::query!(
         r#"SELECT r.id AS "id: MedicalRecordId", r.version AS current, v.version, v.sealed, r.created_at,

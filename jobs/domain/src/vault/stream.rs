@@ -148,7 +148,9 @@ mod tests {
             writer.finish().unwrap()
         };
         let one = 4 + FRAME_BYTES + SEAL_BYTES;
-        for change in ["cut within", "cut at a frame", "frames exchanged", "something follows", "another place"] {
+        for change in
+            ["cut within", "cut at a frame", "frames exchanged", "something follows", "another place"]
+        {
             let (key, same) = keys();
             let (mut bytes, mut at) = (sealed(key), place());
             match change {

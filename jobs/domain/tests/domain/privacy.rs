@@ -8,7 +8,8 @@ use permanence_domain::{
     identity::{NewMember, Role, invite},
     ids::{PatientId, UserId},
     privacy::{
-        Shape, WITHOUT_PATIENT, WITHOUT_USER, Whose, gather, request_of_user, shapes_of_patient, shapes_of_user,
+        Shape, WITHOUT_PATIENT, WITHOUT_USER, Whose, gather, request_of_user, shapes_of_patient,
+        shapes_of_user,
     },
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -100,12 +101,13 @@ async fn people(two: &Two) -> (UserId, UserId) {
         tx.commit().await.unwrap();
     }
     let mut all = two.db.system(Actor::JOB).await.unwrap();
-    let own: Uuid = sqlx::query_scalar("SELECT user_id FROM memberships WHERE tenant_id = $1 AND user_id <> $2")
-        .bind(two.own.0)
-        .bind(both.unwrap().0)
-        .fetch_one(all.conn())
-        .await
-        .unwrap();
+    let own: Uuid =
+        sqlx::query_scalar("SELECT user_id FROM memberships WHERE tenant_id = $1 AND user_id <> $2")
+            .bind(two.own.0)
+            .bind(both.unwrap().0)
+            .fetch_one(all.conn())
+            .await
+            .unwrap();
     (UserId(own), both.unwrap())
 }
 
@@ -162,8 +164,7 @@ async fn a_person_reads_all_of_their_own_rows_and_none_of_anybody_elses() {
                 .unwrap();
             let mut tx = two.db.person(person).await.unwrap();
             let statement = format!("SELECT count(*) FROM {table}");
-            let seen: i64 =
-                sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(tx.conn()).await.unwrap();
+            let seen: i64 = sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(tx.conn()).await.unwrap();
             assert_eq!(seen, theirs, "{table}");
             tx.rollback().await.unwrap();
             mine += seen;

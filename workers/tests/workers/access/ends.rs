@@ -38,10 +38,11 @@ async fn a_day_later_neither_the_file_nor_its_key_is_there() {
     assert!(stored(&world).await.is_empty());
     until(&world, request.id, ExportStatus::Expired).await;
     let mut owner = world.owner().await;
-    let keys: Vec<(String, bool)> = sqlx::query_as("SELECT class, wrapped IS NULL FROM subject_keys ORDER BY class")
-        .fetch_all(&mut owner)
-        .await
-        .unwrap();
+    let keys: Vec<(String, bool)> =
+        sqlx::query_as("SELECT class, wrapped IS NULL FROM subject_keys ORDER BY class")
+            .fetch_all(&mut owner)
+            .await
+            .unwrap();
     assert_eq!(keys, [("care".to_owned(), false), ("personal".to_owned(), true)], "the record's stays");
     pool.drain().await;
 }
@@ -83,7 +84,10 @@ async fn a_store_that_refuses_is_tried_again_and_nothing_half_done_stays() {
         }
     };
     soon("refused", refused).await;
-    assert!(matches!(fetch(&world, request.id).await, Err(Error::Conflict { code: "access_file_not_ready", .. })));
+    assert!(matches!(
+        fetch(&world, request.id).await,
+        Err(Error::Conflict { code: "access_file_not_ready", .. })
+    ));
     world.objects.faults().clear();
     world.clock.advance(Duration::from_mins(1));
     until(&world, request.id, ExportStatus::Completed).await;

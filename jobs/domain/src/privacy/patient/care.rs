@@ -83,9 +83,11 @@ async fn read_records(reading: &mut PatientReading) -> Result<Vec<Value>> {
     let versions = records::every_version(&mut reading.tx, &reading.vault, reading.patient).await?;
     let told = versions.into_iter().map(|version| {
         let records::WholeVersion { record, current, written_by } = version;
-        let mut row = json!({ "current": current, "written_by": written_by, "written_at": record.summary.updated_at });
+        let mut row =
+            json!({ "current": current, "written_by": written_by, "written_at": record.summary.updated_at });
         let whole = serde_json::to_value(&record).map_err(Error::internal)?;
-        for name in ["id", "kind", "title", "content", "occurred_on", "version", "created_at", "retracted_at"] {
+        for name in ["id", "kind", "title", "content", "occurred_on", "version", "created_at", "retracted_at"]
+        {
             row[name] = whole[name].clone();
         }
         Ok(row)

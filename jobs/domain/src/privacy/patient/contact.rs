@@ -37,7 +37,8 @@ pub(super) static PATIENT: PatientSection = Section {
     ),
 };
 
-const LANGUAGES: &[(&str, Words)] = &[("fr", words("français", "French")), ("en", words("anglais", "English"))];
+const LANGUAGES: &[(&str, Words)] =
+    &[("fr", words("français", "French")), ("en", words("anglais", "English"))];
 
 pub(super) static CONSENTS: PatientSection = Section {
     shape: Shape {
@@ -106,14 +107,19 @@ const STATUSES: &[(&str, Words)] = &[
     ("uncertain", words("incertain", "uncertain")),
     ("cancelled", words("annulé", "cancelled")),
     ("expired", words("trop tard", "too late")),
+    ("intent", words("remis à l’envoi", "handed over to be sent")),
+    ("retry", words("nouvel essai", "tried again")),
+    ("quiet", words("différé par les heures calmes", "put off by quiet hours")),
+    ("complained", words("signalé comme indésirable", "reported as unwanted")),
+    ("opted_out", words("refusé par vous", "declined by you")),
+    ("resolved", words("vérifié par le cabinet", "settled by the practice")),
 ];
 
-const CHANNELS: &[(&str, Words)] =
-    &[("sms", words("SMS", "SMS")), ("email", words("courriel", "email"))];
+const CHANNELS: &[(&str, Words)] = &[("sms", words("SMS", "SMS")), ("email", words("courriel", "email"))];
 
 const EVENTS: &[Field] = &[
     field("at", "Date", "Date", Moment),
-    field("event", "Fait", "Event", Text),
+    field("event", "Fait", "Event", Word(STATUSES)),
     field("provider", "Prestataire", "Provider", Text),
     field("code", "Code", "Code", Text),
 ];
@@ -121,7 +127,10 @@ const EVENTS: &[Field] = &[
 pub(super) static UNREACHABLE: PatientSection = Section {
     shape: Shape {
         name: "unreachable",
-        title: words("Adresses auxquelles on ne vous écrit plus", "Addresses that you are no longer written to at"),
+        title: words(
+            "Adresses auxquelles on ne vous écrit plus",
+            "Addresses that you are no longer written to at",
+        ),
         tables: &["unreachable_addresses"],
         fields: &[
             field("since", "Depuis", "Since", Moment),

@@ -7,13 +7,7 @@ mod money;
 mod trail;
 
 use super::{gathered::Attached, section::Section};
-use crate::{
-    billing::papers_of_patient,
-    db::TenantTx,
-    error::Result,
-    ids::PatientId,
-    vault::Vault,
-};
+use crate::{billing::papers_of_patient, db::TenantTx, error::Result, ids::PatientId, vault::Vault};
 
 /// One patient's rows at one moment.
 pub(super) struct PatientReading {

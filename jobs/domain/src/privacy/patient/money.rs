@@ -11,13 +11,7 @@ pub(super) static INVOICES: PatientSection = Section {
     shape: Shape {
         name: "invoices",
         title: words("Vos factures et devis", "Your invoices and quotes"),
-        tables: &[
-            "invoices",
-            "invoice_papers",
-            "appointment_invoices",
-            "quote_answers",
-            "invoice_run_items",
-        ],
+        tables: &["invoices", "invoice_papers", "appointment_invoices", "quote_answers", "invoice_run_items"],
         fields: &[
             field("kind", "Nature", "Kind", Word(KINDS)),
             field("number", "Numéro", "Number", Text),

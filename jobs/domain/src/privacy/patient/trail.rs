@@ -78,7 +78,10 @@ const ACTIONS: &[(&str, Words)] = &[
     ("invoice.issue", words("facture émise", "invoice issued")),
     ("invoice.send", words("facture envoyée", "invoice sent")),
     ("invoice.update", words("facture modifiée", "invoice changed")),
-    ("medical_record.history", words("historique d’un document médical consulté", "history of a record read")),
+    (
+        "medical_record.history",
+        words("historique d’un document médical consulté", "history of a record read"),
+    ),
     ("medical_record.list", words("liste du dossier médical consultée", "list of the records read")),
     ("medical_record.read", words("document médical lu", "record read")),
     ("medical_record.retract", words("document médical retiré", "record retracted")),
