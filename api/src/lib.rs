@@ -1,6 +1,8 @@
 //! The HTTP face of Permanence: extract, one domain call, respond. It performs no job and sends no message itself.
 
+mod access;
 mod appointments;
+mod audit;
 mod auth;
 mod availability;
 mod billing;
@@ -9,6 +11,7 @@ mod docs;
 mod error;
 mod exports;
 mod extract;
+mod figures;
 mod health;
 mod inventory;
 mod jobs;

@@ -22,12 +22,12 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    appointments, auth, availability,
+    access, appointments, audit, auth, availability,
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
-    exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
-    privacy, queues, records, rooms, settings,
+    exports, figures, health, inventory, jobs, messages, notifications, observe, pages, patients,
+    practitioners, privacy, queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -74,6 +74,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::reschedule_appointment,
             appointments::cancel_appointment
         ))
+        .routes(routes!(appointments::note_no_show, appointments::take_back_no_show))
         .routes(routes!(availability::list_slots))
         .routes(routes!(availability::get_availability, availability::replace_availability))
         .routes(routes!(availability::add_entry))
@@ -90,10 +91,14 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_export, exports::list_exports))
         .routes(routes!(exports::get_export, exports::remove_export))
         .routes(routes!(exports::download_export))
+        // Whoever looks at the whole.
+        .merge(figures())
         // Whoever answers for what is known of a person, and everybody for themselves.
-        .merge(rights())
+        .merge(known())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
+        .routes(routes!(audit::list_audit_logs))
+        .routes(routes!(audit::list_platform_audit_logs))
         // Whoever bills.
         .merge(bills());
     OpenApiRouter::with_openapi(docs::Doc::openapi())
@@ -120,16 +125,24 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(records::get_record, records::update_record, records::retract_record))
         .routes(routes!(records::list_record_versions))
         .routes(routes!(records::get_record_version))
+        .routes(routes!(privacy::request_erasure))
+        .routes(routes!(privacy::list_erasures))
+        .routes(routes!(privacy::get_erasure))
+        .routes(routes!(privacy::cancel_erasure))
+        .routes(routes!(privacy::get_certificate))
+        .routes(routes!(privacy::get_certificate_pdf))
+        .routes(routes!(privacy::list_retained))
+        .routes(routes!(privacy::open_retained))
 }
 
 /// What is known of a person, for that person.
-fn rights() -> OpenApiRouter<App> {
+fn known() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(privacy::request_patient_access))
-        .routes(routes!(privacy::get_access_request))
-        .routes(routes!(privacy::download_access_file))
-        .routes(routes!(privacy::request_own_export, privacy::get_own_export))
-        .routes(routes!(privacy::download_own_export))
+        .routes(routes!(access::request_patient_access))
+        .routes(routes!(access::get_access_request))
+        .routes(routes!(access::download_access_file))
+        .routes(routes!(access::request_own_export, access::get_own_export))
+        .routes(routes!(access::download_own_export))
 }
 
 /// What the practice keeps in stock.
@@ -142,6 +155,15 @@ fn stock() -> OpenApiRouter<App> {
         .routes(routes!(inventory::imports::request_import))
         .routes(routes!(inventory::imports::get_import))
         .routes(routes!(inventory::get_subscription, inventory::update_subscription))
+}
+
+/// Figures, and how fresh they are.
+fn figures() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(figures::get_overview))
+        .routes(routes!(figures::get_history))
+        .routes(routes!(figures::list_views))
+        .routes(routes!(figures::refresh_view))
 }
 
 /// What happens in the background.

@@ -1,9 +1,12 @@
 //! Performs the jobs that the domain describes: one pool a process, or all in one. It answers no HTTP request.
 
+mod access;
+mod audit;
 pub mod billing;
 pub mod clients;
 pub mod config;
 mod exports;
+mod figures;
 mod identity;
 mod inventory;
 pub mod notifications;

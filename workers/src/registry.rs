@@ -3,12 +3,15 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    access::jobs::WriteAccessFile,
+    audit::jobs::{ForgetEntries, SealEntries},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
         RenderInvoicePreview, SendInvoice,
     },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
+    figures::jobs::{RefreshView, RefreshViews},
     identity::jobs::{SendAccountMail, SendInvitation},
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
@@ -16,7 +19,7 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
-    privacy::jobs::WriteAccessFile,
+    privacy::jobs::{EraseSubjects, FindDueErasures, RenderCertificate},
     vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
@@ -66,10 +69,17 @@ impl Registry {
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
             .with::<Rewrap>()
+            .with::<FindDueErasures>()
+            .with::<EraseSubjects>()
+            .with::<RenderCertificate>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
             .with_long::<WriteAccessFile>()
+            .with::<RefreshViews>()
+            .with_long::<RefreshView>()
+            .with::<SealEntries>()
+            .with::<ForgetEntries>()
     }
 
     fn with<J: Perform>(self) -> Self {

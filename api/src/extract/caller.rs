@@ -36,8 +36,14 @@ macro_rules! permissions {
 }
 
 permissions!(
+    AccessRead,
+    AccessWrite,
+    AuditRead,
+    PlatformAuditRead,
     ExportsRead,
     ExportsWrite,
+    FiguresRead,
+    FiguresWrite,
     JobsRead,
     JobsWrite,
     QueuesRead,

@@ -11,15 +11,16 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    Anybody, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller,
-    ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead,
-    PatientsWrite, Permission, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead,
-    QueuesWrite, Read, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+    AccessRead, AccessWrite, Anybody, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
+    BillingRead, BillingWrite, Caller, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
+    InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite, Permission, PlatformAuditRead,
+    PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead,
+    RecordsWrite, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
 pub(crate) use input::{
-    Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath,
+    Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath, ViewName,
 };
 pub(crate) use public::Public;
 pub(crate) use upload::{Csv, LogoPicture, Upload};

@@ -1,93 +1,114 @@
-//! What is known of a person, for that person: asked for, followed, fetched. The file is sealed in the object store and opened
-//! here, frame by frame; nothing of it is kept.
+//! Erasing what a practice holds of a patient, and what the law keeps of it.
 
-use axum::{Json, body::Body, extract::State, http::header, response::Response};
+use axum::{Json, extract::State, response::Response};
 use permanence_domain::{
-    Error,
-    ids::{AccessRequestId, PatientId},
-    privacy::{self, AccessRequest, Fetch},
-    vault,
+    ids::{ErasureId, PatientId, RetainedId},
+    page::{Page, PageQuery},
+    privacy::{self, Erasure, Retained, RetainedList, SignedCertificate},
 };
 
 use crate::{
+    billing::papers::{PaperPending, lead},
     error::{CommonErrors, Result},
-    extract::{Anybody, Create, Empty, Path, PrivacyRead, PrivacyWrite, Read},
+    extract::{Create, Empty, Path, PrivacyRead, PrivacyWrite, Query, Read},
     state::App,
 };
 
-/// Ask for what is known of a patient, for the patient: `Location` tells how it goes.
-#[utoipa::path(post, path = "/patients/{id}/access-request", tag = "privacy", security(("bearer" = [])),
+/// Ask for a patient's erasure. They are out of sight at once; what is held of them is destroyed after thirty days.
+#[utoipa::path(post, path = "/patients/{id}/erasure", tag = "privacy", security(("bearer" = [])),
     params(("id" = PatientId, Path), ("Idempotency-Key" = String, Header)),
-    responses((status = 202, body = AccessRequest), CommonErrors))]
-pub(crate) async fn request_patient_access(
+    responses((status = 202, body = Erasure), CommonErrors))]
+pub(crate) async fn request_erasure(
     Path(patient): Path<PatientId>,
     mut create: Create<PrivacyWrite, Empty>,
 ) -> Result<Response> {
-    let request = privacy::request_of_patient(&mut create.tx, patient).await?;
-    create.accepted(format!("/api/v1/access-requests/{}", request.id), &request).await
+    let erasure = privacy::request_erasure(&mut create.tx, patient).await?;
+    create.accepted(format!("/api/v1/erasures/{}", erasure.id), &erasure).await
 }
 
-/// How a request stands, and until when it is to be answered.
-#[utoipa::path(get, path = "/access-requests/{id}", tag = "privacy", security(("bearer" = [])),
-    params(("id" = AccessRequestId, Path)), responses((status = 200, body = AccessRequest), CommonErrors))]
-pub(crate) async fn get_access_request(
+/// Take an erasure back before its day: the patient is there again.
+#[utoipa::path(post, path = "/erasures/{id}/cancel", tag = "privacy", security(("bearer" = [])),
+    params(("id" = ErasureId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 200, body = Erasure), CommonErrors))]
+pub(crate) async fn cancel_erasure(
+    Path(id): Path<ErasureId>,
+    mut create: Create<PrivacyWrite, Empty>,
+) -> Result<Response> {
+    let erasure = privacy::cancel_erasure(&mut create.tx, id).await?;
+    create.ok(&erasure).await
+}
+
+/// The erasures, the newest first.
+#[utoipa::path(get, path = "/erasures", tag = "privacy", security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, body = Page<Erasure>), CommonErrors))]
+pub(crate) async fn list_erasures(
     mut read: Read<PrivacyRead>,
-    Path(id): Path<AccessRequestId>,
-) -> Result<Json<AccessRequest>> {
-    let request = privacy::get(&mut read.tx, id).await?;
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Erasure>>> {
+    let page = privacy::list_erasures(&mut read.tx, page).await?;
     read.tx.commit().await?;
-    Ok(Json(request))
+    Ok(Json(page))
 }
 
-/// The file of a request: a ZIP archive, opened on its way. Each time is noted.
-#[utoipa::path(get, path = "/access-requests/{id}/download", tag = "privacy", security(("bearer" = [])),
-    params(("id" = AccessRequestId, Path)),
-    responses((status = 200, content_type = "application/zip", body = Vec<u8>), CommonErrors))]
-pub(crate) async fn download_access_file(
+/// How an erasure stands: what was destroyed, what is kept by which law until when.
+#[utoipa::path(get, path = "/erasures/{id}", tag = "privacy", security(("bearer" = [])),
+    params(("id" = ErasureId, Path)), responses((status = 200, body = Erasure), CommonErrors))]
+pub(crate) async fn get_erasure(
+    mut read: Read<PrivacyRead>,
+    Path(id): Path<ErasureId>,
+) -> Result<Json<Erasure>> {
+    let erasure = privacy::get_erasure(&mut read.tx, id).await?;
+    read.tx.commit().await?;
+    Ok(Json(erasure))
+}
+
+/// The signed certificate of an erasure that is completed.
+#[utoipa::path(get, path = "/erasures/{id}/certificate", tag = "privacy", security(("bearer" = [])),
+    params(("id" = ErasureId, Path)), responses((status = 200, body = SignedCertificate), CommonErrors))]
+pub(crate) async fn get_certificate(
+    mut read: Read<PrivacyRead>,
+    Path(id): Path<ErasureId>,
+) -> Result<Json<SignedCertificate>> {
+    let certificate = privacy::certificate_of(&mut read.tx, id).await?;
+    read.tx.commit().await?;
+    Ok(Json(certificate))
+}
+
+/// The certificate as a PDF: a link that lives for five minutes, once it is drawn.
+#[utoipa::path(get, path = "/erasures/{id}/certificate/pdf", tag = "privacy", security(("bearer" = [])),
+    params(("id" = ErasureId, Path)), responses(
+        (status = 302, description = "`Location` is the PDF."), (status = 202, body = PaperPending), CommonErrors))]
+pub(crate) async fn get_certificate_pdf(
     State(app): State<App>,
     mut read: Read<PrivacyRead>,
-    Path(id): Path<AccessRequestId>,
+    Path(id): Path<ErasureId>,
 ) -> Result<Response> {
-    let file = privacy::fetch_of_patient(&mut read.tx, &app.vault, id).await?;
+    let paper = privacy::paper_of_certificate(&mut read.tx, id).await?;
     read.tx.commit().await?;
-    opened(&app, file).await
+    lead(&app, paper).await
 }
 
-/// Ask for what is known of the caller, in every tenant: `Location` tells how it goes.
-#[utoipa::path(post, path = "/users/me/export", tag = "privacy", security(("bearer" = [])),
-    params(("Idempotency-Key" = String, Header)), responses((status = 202, body = AccessRequest), CommonErrors))]
-pub(crate) async fn request_own_export(mut create: Create<Anybody, Empty>) -> Result<Response> {
-    let request = privacy::request_of_user(&mut create.tx).await?;
-    create.accepted("/api/v1/users/me/export".to_owned(), &request).await
-}
-
-/// How the caller's newest request stands.
-#[utoipa::path(get, path = "/users/me/export", tag = "privacy", security(("bearer" = [])),
-    responses((status = 200, body = AccessRequest), CommonErrors))]
-pub(crate) async fn get_own_export(mut read: Read<Anybody>) -> Result<Json<AccessRequest>> {
-    let request = privacy::latest_of_user(&mut read.tx).await?;
+/// What the law keeps of an erasure, under seal: what it is, by which law and until when. Nothing is opened.
+#[utoipa::path(get, path = "/erasures/{id}/retained", tag = "privacy", security(("bearer" = [])),
+    params(("id" = ErasureId, Path)), responses((status = 200, body = RetainedList), CommonErrors))]
+pub(crate) async fn list_retained(
+    mut read: Read<PrivacyRead>,
+    Path(id): Path<ErasureId>,
+) -> Result<Json<RetainedList>> {
+    let list = privacy::list_retained(&mut read.tx, id).await?;
     read.tx.commit().await?;
-    Ok(Json(request))
+    Ok(Json(list))
 }
 
-/// The file of the caller's newest request: a ZIP archive, opened on its way. Each time is noted.
-#[utoipa::path(get, path = "/users/me/export/download", tag = "privacy", security(("bearer" = [])),
-    responses((status = 200, content_type = "application/zip", body = Vec<u8>), CommonErrors))]
-pub(crate) async fn download_own_export(State(app): State<App>, mut read: Read<Anybody>) -> Result<Response> {
-    let file = privacy::fetch_of_user(&mut read.tx, &app.vault).await?;
+/// Open what the law keeps, for whoever it lets ask for it, such as a tax inspection. It is noted in the audit trail.
+#[utoipa::path(get, path = "/retained/{id}", tag = "privacy", security(("bearer" = [])),
+    params(("id" = RetainedId, Path)), responses((status = 200, body = Retained), CommonErrors))]
+pub(crate) async fn open_retained(
+    State(app): State<App>,
+    mut read: Read<PrivacyWrite>,
+    Path(id): Path<RetainedId>,
+) -> Result<Json<Retained>> {
+    let retained = privacy::open_retained(&mut read.tx, &app.vault, id).await?;
     read.tx.commit().await?;
-    opened(&app, file).await
-}
-
-/// The file on its way to the caller. What breaks off has not the length that was told: no half is taken for the whole.
-async fn opened(app: &App, file: Fetch) -> Result<Response> {
-    let sealed = app.storage.read(&file.object).await?;
-    let body = Body::from_stream(vault::opened(sealed, file.key, file.place));
-    let disposition = format!("attachment; filename=\"{}\"", file.file_name);
-    let response = Response::builder()
-        .header(header::CONTENT_TYPE, "application/zip")
-        .header(header::CONTENT_LENGTH, file.size_bytes)
-        .header(header::CONTENT_DISPOSITION, disposition)
-        .body(body);
-    Ok(response.map_err(Error::internal)?)
+    Ok(Json(retained))
 }

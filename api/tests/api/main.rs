@@ -2,13 +2,18 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod appointments;
+mod audit;
 mod auth;
 mod availability;
 mod billing;
 mod contract;
+mod dashboard;
+mod erasures;
 mod errors;
 mod exports;
+mod figures;
 mod health;
 mod idempotency;
 mod imports;
@@ -16,11 +21,11 @@ mod inventory;
 mod isolation;
 mod jobs;
 mod links;
+mod no_shows;
 mod notifications;
 mod password;
 mod patients;
 mod practice;
-mod privacy;
 mod process;
 mod records;
 mod serve;

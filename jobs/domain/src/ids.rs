@@ -106,6 +106,10 @@ ids! {
     InvoiceMailId,
     /// A specimen of a practice's words on paper.
     InvoicePreviewId,
+    /// The erasure of a patient.
+    ErasureId,
+    /// What the law keeps of somebody who was erased.
+    RetainedId,
     /// A record of a patient's care.
     MedicalRecordId,
     /// A request for all that is known of a person.

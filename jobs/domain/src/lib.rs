@@ -1,6 +1,7 @@
 //! The practice's areas: what the API and the workers must agree on. Rules, SQL and job payloads live here;
 //! HTTP and the performing of jobs do not.
 
+pub mod access;
 pub mod address;
 pub mod audit;
 pub mod billing;
@@ -11,6 +12,7 @@ pub mod db;
 pub mod error;
 pub mod exports;
 pub mod field;
+pub mod figures;
 pub mod hours;
 pub mod idempotency;
 pub mod identity;

@@ -1,7 +1,6 @@
-//! What is known of a person, made a file for them: a page to read, data for programs, the papers that belong to it. Knows no
-//! table: what is gathered is the domain's.
+//! Erasure, step by step, and its proof.
 
-mod archive;
-mod fhir;
-mod page;
-mod write_access_file;
+mod erase_subjects;
+mod find_due_erasures;
+mod paper;
+mod render_certificate;

@@ -4,9 +4,12 @@
 
 mod access;
 mod account_mails;
+mod audit;
 mod billing;
 mod deliveries;
+mod erasure;
 mod exports;
+mod figures;
 mod imports;
 mod invitations;
 mod killed;

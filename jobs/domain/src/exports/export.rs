@@ -239,10 +239,16 @@ pub async fn download(tx: &mut TenantTx, id: ExportId) -> Result<Download> {
 
 /// Removes an export at once: it exists no more, its job is stopped, and what lies in the object store goes.
 pub async fn remove(tx: &mut TenantTx, id: ExportId) -> Result<()> {
+    row(tx, id).await?;
+    withdraw(tx, id).await
+}
+
+/// The same of a person's file too: for whoever takes away all that may name somebody.
+pub async fn withdraw(tx: &mut TenantTx, id: ExportId) -> Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let job = sqlx::query_scalar!(
         "UPDATE exports SET status = 'removed', failure = NULL, cleared_at = NULL, updated_at = $3
-         WHERE tenant_id = $1 AND id = $2 AND status <> 'removed' AND NOT personal RETURNING job_id",
+         WHERE tenant_id = $1 AND id = $2 AND status <> 'removed' RETURNING job_id",
         tenant.0,
         id.0,
         now,

@@ -12,7 +12,7 @@ mod snapshot;
 
 pub use attempt::{Draft, End, LIFE, Start, Turn, Written, begin, begin_turn, complete, end, note_upload};
 pub use clear::{Leftover, Retreat, cleared, forget, known_uploads, retreat, sweep};
-pub use export::{Download, Export, ExportQuery, ExportStatus, download, get, list, remove};
+pub use export::{Download, Export, ExportQuery, ExportStatus, download, get, list, remove, withdraw};
 pub use kinds::{Column, ExportKind, Holds, Kind};
 pub use personal::{PersonalFile, file_key, find_file, request_file};
 pub use request::{ExportFormat, Filters, MAX_SHEET_ROWS, NewExport, Profile, request};

@@ -41,8 +41,12 @@ scopes! {
     /// Write medical records.
     RecordsWrite = "medical_records:write",
     /// Fetch what is known of a patient, for the patient.
-    PrivacyRead = "privacy:read",
+    AccessRead = "access:read",
     /// Ask for it.
+    AccessWrite = "access:write",
+    /// See erasures and their certificates.
+    PrivacyRead = "privacy:read",
+    /// Ask for erasures and take them back, open what the law keeps.
     PrivacyWrite = "privacy:write",
     /// See the stock.
     InventoryRead = "inventory:read",
@@ -56,10 +60,18 @@ scopes! {
     BillingRead = "billing:read",
     /// Write and issue them, take them back, note payments.
     BillingWrite = "billing:write",
+    /// See how fresh the figures are.
+    FiguresRead = "figures:read",
+    /// Have them refreshed.
+    FiguresWrite = "figures:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
     UsersWrite = "users:write",
+    /// Read the tenant's own audit trail.
+    AuditRead = "audit:read",
+    /// Read every tenant's audit trail, as an operator of the platform.
+    PlatformAuditRead = "platform_audit:read",
     /// See the tenant's jobs; every tenant's, for operators.
     JobsRead = "jobs:read",
     /// Retry, cancel and discard them.
@@ -102,9 +114,10 @@ impl Role {
     #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead,
+            AccessRead, AccessWrite, AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead,
+            AvailabilityWrite, BillingRead, BillingWrite, ExportsRead, ExportsWrite, FiguresRead,
+            FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
+            PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead,
             QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
@@ -121,14 +134,19 @@ impl Role {
                 InventoryWrite,
                 ExportsRead,
                 ExportsWrite,
+                AccessRead,
+                AccessWrite,
                 PrivacyRead,
                 PrivacyWrite,
                 BillingRead,
                 BillingWrite,
+                FiguresRead,
+                FiguresWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
                 JobsWrite,
+                AuditRead,
             ],
             Self::Practitioner => &[
                 PatientsRead,
@@ -142,8 +160,8 @@ impl Role {
                 BillingWrite,
                 RecordsRead,
                 RecordsWrite,
-                PrivacyRead,
-                PrivacyWrite,
+                AccessRead,
+                AccessWrite,
                 InventoryRead,
                 InventoryWrite,
                 UsersRead,
@@ -170,9 +188,21 @@ impl Role {
                 InventoryWrite,
                 UsersRead,
             ],
-            Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite],
-            Self::SuperAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite, QueuesRead, QueuesWrite],
-            Self::PlatformAdmin => &[UsersRead, JobsRead, QueuesRead],
+            Self::HrAdmin => {
+                &[FiguresRead, FiguresWrite, UsersRead, UsersWrite, JobsRead, JobsWrite, AuditRead]
+            }
+            Self::SuperAdmin => &[
+                FiguresRead,
+                FiguresWrite,
+                UsersRead,
+                UsersWrite,
+                JobsRead,
+                JobsWrite,
+                QueuesRead,
+                QueuesWrite,
+                PlatformAuditRead,
+            ],
+            Self::PlatformAdmin => &[FiguresRead, UsersRead, JobsRead, QueuesRead, PlatformAuditRead],
             Self::Employee => &[],
         }
     }

@@ -1,24 +1,42 @@
-//! The job that gathers what is known of a person.
+//! The jobs of erasure.
 
 use std::time::Duration;
 
 use permanence_queue::{Backoff, Job};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::AccessRequestId;
+use crate::ids::ErasureId;
 
-/// Writes the file that an access request asks for. It runs where the keys of what is sealed are.
+/// Finds the practices that have somebody to erase, and those that keep something whose time is over.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct WriteAccessFile {
-    /// The request.
-    pub access_request_id: AccessRequestId,
+pub struct FindDueErasures {}
+
+impl Job for FindDueErasures {
+    const KIND: &'static str = "privacy.find_due_erasures";
+    const QUEUE: &'static str = "privacy";
+    const TIMEOUT: Duration = Duration::from_mins(10);
 }
 
-impl Job for WriteAccessFile {
-    const KIND: &'static str = "privacy.write_access_file";
+/// Erases everybody of a practice whose erasure is due, searches once for all of them, and certifies it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct EraseSubjects {}
+
+impl Job for EraseSubjects {
+    const KIND: &'static str = "privacy.erase_subjects";
     const QUEUE: &'static str = "privacy";
-    const TIMEOUT: Duration = Duration::from_hours(1);
-    // Somebody waits for it: what has failed for a few hours is told, not tried for days.
-    const MAX_ATTEMPTS: i16 = 12;
-    const BACKOFF: Backoff = Backoff::exponential(Duration::from_secs(5), Duration::from_mins(30));
+    const TIMEOUT: Duration = Duration::from_hours(2);
+    const BACKOFF: Backoff = Backoff::exponential(Duration::from_secs(30), Duration::from_hours(1));
+}
+
+/// Draws the certificate of an erasure; in the pool that draws.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct RenderCertificate {
+    /// The erasure.
+    pub erasure_id: ErasureId,
+}
+
+impl Job for RenderCertificate {
+    const KIND: &'static str = "privacy.render_certificate";
+    const QUEUE: &'static str = "invoices";
+    const TIMEOUT: Duration = Duration::from_mins(2);
 }

@@ -1,28 +1,21 @@
-//! A person's right to know what is known of them (GDPR art. 15 and 20): who asked, what is gathered, what became of it. Owns which
-//! tables are gathered and which are not, and why; never writes a file.
+//! Erasure: what a practice holds of a patient is destroyed, what the law keeps is sealed and named with its law and its date, and
+//! that nothing is left is proved by a search and told by a signed certificate. Owns the order of the steps; each is a transaction
+//! or can be done twice, so a run that dies goes on where it was.
 
-mod gathered;
+mod certificate;
+mod erase;
+mod erasure;
+mod identifiers;
 pub mod jobs;
-mod patient;
-mod request;
-mod section;
-mod user;
-mod without;
+mod retained;
+mod search;
 
-pub use gathered::{Attached, Gathered, Whose, gather};
-pub use request::{
-    AccessRequest, Fetch, Task, begin_task, fetch_of_patient, fetch_of_user, get, latest_of_user,
-    request_of_patient, request_of_user,
+pub use certificate::{Certificate, Checked, Destroyed, Kept, SignedCertificate, Signer, check_certificate};
+pub use erase::{ErasureObjects, due, erase, finish, found, objects_removed, open_identifiers, to_verify};
+pub use erasure::{
+    Erasure, ErasureStatus, Finding, cancel_erasure, certificate_key, certificate_of, certificate_to_draw,
+    due_tenants, get_erasure, keep_certificate, list_erasures, paper_of_certificate, request_erasure,
 };
-pub use section::{Field, Holds, Section, Shape, Words};
-pub use without::{WITHOUT_PATIENT, WITHOUT_USER};
-
-/// What is gathered of a patient, in the order in which it is told.
-pub fn shapes_of_patient() -> impl Iterator<Item = &'static Shape> {
-    patient::SECTIONS.iter().map(|section| &section.shape)
-}
-
-/// What is gathered of a user, in the order in which it is told.
-pub fn shapes_of_user() -> impl Iterator<Item = &'static Shape> {
-    user::SECTIONS.iter().map(|section| &section.shape)
-}
+pub use identifiers::Identifiers;
+pub use retained::{Retained, RetainedList, RetainedRow, forget_ended, list_retained, open_retained};
+pub use search::{Found, Searched, Wanted, search_objects, search_tables};

@@ -5,6 +5,7 @@ mod agenda;
 mod appointment;
 mod availability;
 mod by_patient;
+mod no_show;
 mod parties;
 mod room;
 mod slot;
@@ -21,6 +22,7 @@ pub use availability::{
     get_entry, replace_availability, update_entry,
 };
 pub use by_patient::{PatientView, Standing, cancel_by_patient, confirm_by_patient, view_by_patient};
+pub use no_show::{note_no_show, take_back_no_show};
 pub use room::{NewRoom, Room, add_room, delete_room, get_room, list_rooms, update_room};
 pub use zone::{day_bounds, resolve};
 pub(crate) use zone::{first_instant, practice_zone};

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
+mod audit;
 mod billing;
 mod bills;
+mod figures;
 mod isolation;
 mod migrations;
-mod privacy;
 mod trail;
 mod two;
 mod vault;

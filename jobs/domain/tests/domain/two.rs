@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use permanence_domain::{
+    access,
     clock::SimulatedClock,
     db::{Actor, Db, TenantTx},
     exports::{self, ExportFormat, ExportKind, NewExport},
@@ -22,6 +23,7 @@ use permanence_domain::{
 };
 use permanence_embedded::testing::TestDatabase;
 use permanence_queue::Waker;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::{
@@ -61,7 +63,40 @@ pub(crate) async fn two() -> Two {
         bill(&db, tenant).await;
         tenants.push(tenant);
     }
+    seal(&database).await;
     Two { database, db, own: tenants[0], other: tenants[1] }
+}
+
+/// Somebody else, who is to be forgotten, and of whom something is kept.
+async fn forget(tx: &mut TenantTx, patient: &NewPatient) {
+    let patient = patients::register(tx, patient).await.unwrap().id;
+    let erasure = privacy::request_erasure(tx, patient).await.unwrap().id;
+    sqlx::query(
+        "INSERT INTO retained (tenant_id, id, erasure_id, what, row_id, sealed, law, kept_until)
+         VALUES ($1, $2, $2, 'identity', $3, '', 'x', now())",
+    )
+    .bind(tx.tenant().0)
+    .bind(erasure.0)
+    .bind(patient.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
+}
+
+/// A chain, a seal and a removal of each.
+async fn seal(database: &TestDatabase) {
+    let mut owner = PgConnection::connect_with(&database.owner_options()).await.unwrap();
+    // Written rather than made: what is tried is who sees them.
+    sqlx::raw_sql(
+        "SET session_replication_role = replica;
+         INSERT INTO audit_chains SELECT id, 'record', 1, 1, sha256('') FROM tenants;
+         INSERT INTO audit_seals SELECT id, 'record', 1, sha256(''), 1, 1, 1, now(), now(), now(), sha256(''),
+                                        substring(sha256('') FOR 16), sha256('') FROM tenants;
+         INSERT INTO audit_removals SELECT id, 'record', 0, 1, 1, 1, now() FROM tenants",
+    )
+    .execute(&mut owner)
+    .await
+    .unwrap();
 }
 
 async fn fill(db: &Db, tenant: TenantId, name: &str) {
@@ -101,13 +136,14 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         reason: None,
         outside_availability: true,
     };
+    forget(&mut tx, &patient).await;
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     lose(&mut tx, booking.patient_id).await;
     noted(&mut tx, &vault(&[MASTER]), booking.patient_id).await;
     take_out(&mut tx).await;
     link(&mut tx, booking.patient_id).await;
-    privacy::request_of_patient(&mut tx, booking.patient_id).await.unwrap();
+    access::request_of_patient(&mut tx, booking.patient_id).await.unwrap();
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",

@@ -9,9 +9,9 @@ use std::{
 use chrono_tz::Tz;
 use permanence_domain::{
     Error,
+    access::jobs::WriteAccessFile,
     clock::{Clock, SimulatedClock, SystemClock},
     exports::{AREA, ExportStatus},
-    privacy::jobs::WriteAccessFile,
 };
 use permanence_embedded::storage::StorageFault;
 use permanence_queue::NewJob;
@@ -74,7 +74,7 @@ async fn a_store_that_refuses_is_tried_again_and_nothing_half_done_stays() {
     let refused = async {
         let mut owner = world.owner().await;
         while !sqlx::query_scalar::<_, bool>(
-            "SELECT EXISTS (SELECT FROM queue.jobs WHERE kind = 'privacy.write_access_file' AND state = 'retryable')",
+            "SELECT EXISTS (SELECT FROM queue.jobs WHERE kind = 'access.write_access_file' AND state = 'retryable')",
         )
         .fetch_one(&mut owner)
         .await

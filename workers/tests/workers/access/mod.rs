@@ -12,10 +12,10 @@ use std::{
 use futures::TryStreamExt;
 use permanence_domain::{
     Error,
+    access::{self, AccessRequest},
     exports::{AREA, ExportStatus},
     field::Day,
     ids::{AccessRequestId, MedicalRecordId},
-    privacy::{self, AccessRequest},
     records::{self, Clinical, NewRecord, RecordKind},
     vault,
 };
@@ -28,7 +28,7 @@ const SECRET: &str = "Épaule droite gelée <b>depuis</b> l'accident";
 
 async fn ask(world: &World) -> AccessRequest {
     let mut tx = world.begin().await;
-    let request = privacy::request_of_patient(&mut tx, world.patient).await.expect("asked");
+    let request = access::request_of_patient(&mut tx, world.patient).await.expect("asked");
     tx.commit().await.expect("committed");
     request
 }
@@ -38,7 +38,7 @@ async fn until(world: &World, id: AccessRequestId, status: ExportStatus) -> Acce
     let condition = async {
         loop {
             let mut tx = world.begin().await;
-            let request = privacy::get(&mut tx, id).await.expect("the request");
+            let request = access::get(&mut tx, id).await.expect("the request");
             if request.status == status {
                 return request;
             }
@@ -51,7 +51,7 @@ async fn until(world: &World, id: AccessRequestId, status: ExportStatus) -> Acce
 /// The archive of a request, opened.
 async fn fetch(world: &World, id: AccessRequestId) -> Result<Vec<u8>, Error> {
     let mut tx = world.begin().await;
-    let file = privacy::fetch_of_patient(&mut tx, &keys(), id).await?;
+    let file = access::fetch_of_patient(&mut tx, &keys(), id).await?;
     tx.commit().await?;
     let sealed = world.storage().read(&file.object).await?;
     let frames: Vec<Vec<u8>> = vault::opened(sealed, file.key, file.place).try_collect().await?;

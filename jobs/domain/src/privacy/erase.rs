@@ -1,0 +1,417 @@
+//! The steps of an erasure. The first, all tables, is one transaction; removing objects can be done twice; the last certifies.
+//! What a step does is noted with it, so that whoever goes on knows where.
+
+use chrono::NaiveDate;
+use permanence_queue::NewJob;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{
+    Certificate, Destroyed, ErasureStatus, Finding, Identifiers, Kept, Searched, Signer,
+    jobs::RenderCertificate,
+    retained::{self, ACCOUNTS, CLAIMS, Keep, RECORDS, keep, years_after},
+};
+use crate::{
+    audit,
+    db::TenantTx,
+    error::{Error, Result},
+    exports,
+    ids::{ErasureId, ExportId, PatientId, TenantId},
+    storage::ObjectKey,
+    vault::{KeyClass, Place, Sealed, Subject, SubjectKey, Vault},
+};
+
+/// What is left to do of an erasure whose tables are done.
+#[derive(Debug)]
+pub struct ErasureObjects {
+    /// The objects that are to be removed; those that are not there any more are removed already.
+    pub keys: Vec<ObjectKey>,
+}
+
+fn personal(patient: PatientId) -> Subject {
+    Subject { id: patient.0, class: KeyClass::Personal }
+}
+
+fn place(tenant: TenantId, id: ErasureId) -> Place {
+    Place { tenant, table: "patient_erasures", row: id.0, version: 1 }
+}
+
+/// The erasures of the practice that are due or have begun, the oldest first.
+pub async fn due(tx: &mut TenantTx) -> Result<Vec<ErasureId>> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    Ok(sqlx::query_scalar!(
+        r#"SELECT id AS "id: ErasureId" FROM patient_erasures
+           WHERE tenant_id = $1 AND (status = 'running' OR (status = 'pending' AND due_at <= $2)) ORDER BY due_at, id"#,
+        tenant.0,
+        now,
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+struct Begun {
+    patient: PatientId,
+    erased: bool,
+    kept: Vec<Kept>,
+}
+
+async fn begin(tx: &mut TenantTx, id: ErasureId) -> Result<Option<Begun>> {
+    let row = sqlx::query!(
+        r#"SELECT patient_id AS "patient: PatientId", status AS "status: ErasureStatus", erased_at
+           FROM patient_erasures WHERE tenant_id = $1 AND id = $2 FOR UPDATE"#,
+        tx.tenant().0,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or(Error::NotFound("erasure"))?;
+    if matches!(row.status, ErasureStatus::Cancelled | ErasureStatus::Completed) {
+        return Ok(None);
+    }
+    let kept = retained::kept(tx, row.patient).await?;
+    Ok(Some(Begun { patient: row.patient, erased: row.erased_at.is_some(), kept }))
+}
+
+/// Empties and deletes every row of the patient, seals what the law keeps, and notes both: all of it or nothing. Gives the
+/// objects to be removed next; `None` where the erasure was taken back or is over.
+pub async fn erase(tx: &mut TenantTx, vault: &Vault, id: ErasureId) -> Result<Option<ErasureObjects>> {
+    let Some(begun) = begin(tx, id).await? else { return Ok(None) };
+    let patient = begun.patient;
+    if !begun.erased {
+        let (tenant, now) = (tx.tenant(), tx.now());
+        let identifiers = identifiers(tx, patient).await?;
+        let plain = Zeroizing::new(serde_json::to_vec(&identifiers).map_err(Error::internal)?);
+        let sealed = vault.writing(tx, personal(patient)).await?.seal(&place(tenant, id), &plain)?;
+        let key = vault.writing(tx, retained::subject(patient)).await?;
+        let mut destroyed = Vec::new();
+        if let Some(until) =
+            begun.kept.iter().find(|kept| kept.what == "identity").and_then(|kept| kept.until)
+        {
+            let identity = Keep { erasure: id, what: "identity", row: patient.0, law: RECORDS, until };
+            keep(tx, &key, identity, &serde_json::to_value(&identifiers).map_err(Error::internal)?).await?;
+        }
+        seal_bills(tx, &key, id, patient, &mut destroyed).await?;
+        seal_references(tx, &key, id, patient, &mut destroyed).await?;
+        empty(tx, patient, &mut destroyed).await?;
+        withdraw_exports(tx, &mut destroyed).await?;
+        sqlx::query!(
+            "UPDATE patient_erasures SET status = 'running', erased_at = $3, identifiers = $4, destroyed = $5, kept = $6
+             WHERE tenant_id = $1 AND id = $2",
+            tenant.0,
+            id.0,
+            now,
+            sealed.0,
+            Json(&destroyed) as Json<&Vec<Destroyed>>,
+            Json(&begun.kept) as Json<&Vec<Kept>>,
+        )
+        .execute(tx.conn())
+        .await?;
+        audit::record(tx, "erasure.erase", "patient", patient.0).await?;
+    }
+    Ok(Some(ErasureObjects { keys: papers(tx, id).await? }))
+}
+
+async fn identifiers(tx: &mut TenantTx, patient: PatientId) -> Result<Identifiers> {
+    Ok(sqlx::query_as!(
+        Identifiers,
+        r#"SELECT first_name, last_name, birth_date::text AS birth_date, email, phone, address AS "address: Value"
+           FROM patients WHERE tenant_id = $1 AND id = $2"#,
+        tx.tenant().0,
+        patient.0,
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Seals what was issued to the patient whole, and takes its personal words out of what stays in sight.
+async fn seal_bills(
+    tx: &mut TenantTx,
+    key: &SubjectKey,
+    erasure: ErasureId,
+    patient: PatientId,
+    destroyed: &mut Vec<Destroyed>,
+) -> Result<()> {
+    let tenant = tx.tenant();
+    let bills = sqlx::query!(
+        r#"SELECT id, kind, issued_on AS "issued_on!", document AS "document!: Value", content AS "content: Value"
+           FROM invoices WHERE tenant_id = $1 AND patient_id = $2 AND number IS NOT NULL"#,
+        tenant.0,
+        patient.0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for bill in &bills {
+        let (law, years) = if bill.kind == "quote" { (CLAIMS, 5) } else { (ACCOUNTS, 10) };
+        let until: NaiveDate = years_after(bill.issued_on, years);
+        let content = json!({ "document": bill.document, "content": bill.content });
+        keep(tx, key, Keep { erasure, what: "invoice", row: bill.id, law, until }, &content).await?;
+    }
+    let ids: Vec<Uuid> = bills.iter().map(|bill| bill.id).collect();
+    let emptied = sqlx::query!(
+        "UPDATE invoices SET document = erased_document(document), content = erased_content(content)
+         WHERE tenant_id = $1 AND id = ANY($2)",
+        tenant.0,
+        &ids,
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "invoices", emptied.rows_affected(), "emptied");
+    Ok(())
+}
+
+/// Seals the references of the patient's payments, which are free text.
+async fn seal_references(
+    tx: &mut TenantTx,
+    key: &SubjectKey,
+    erasure: ErasureId,
+    patient: PatientId,
+    destroyed: &mut Vec<Destroyed>,
+) -> Result<()> {
+    let tenant = tx.tenant();
+    let payments = sqlx::query!(
+        r#"SELECT y.id, y.paid_on, y.reference AS "reference!"
+           FROM payments y JOIN invoices i ON i.tenant_id = y.tenant_id AND i.id = y.invoice_id
+           WHERE y.tenant_id = $1 AND i.patient_id = $2 AND y.reference IS NOT NULL"#,
+        tenant.0,
+        patient.0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for payment in &payments {
+        let until = years_after(payment.paid_on, 10);
+        let kept = Keep { erasure, what: "payment", row: payment.id, law: ACCOUNTS, until };
+        keep(tx, key, kept, &json!({ "reference": payment.reference })).await?;
+    }
+    let ids: Vec<Uuid> = payments.iter().map(|payment| payment.id).collect();
+    let emptied = sqlx::query!(
+        "UPDATE payments SET reference = NULL WHERE tenant_id = $1 AND id = ANY($2)",
+        tenant.0,
+        &ids,
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "payments", emptied.rows_affected(), "emptied");
+    Ok(())
+}
+
+fn note(destroyed: &mut Vec<Destroyed>, what: &str, count: u64, how: &str) {
+    if count > 0 {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        destroyed.push(Destroyed { what: what.to_owned(), count, how: how.to_owned() });
+    }
+}
+
+/// Empties the patient's own row, and deletes or empties what hangs on it.
+async fn empty(tx: &mut TenantTx, patient: PatientId, destroyed: &mut Vec<Destroyed>) -> Result<()> {
+    let (tenant, now) = (tx.tenant().0, tx.now());
+    let drafts = sqlx::query!(
+        "DELETE FROM invoices WHERE tenant_id = $1 AND patient_id = $2 AND number IS NULL",
+        tenant,
+        patient.0
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "invoices", drafts.rows_affected(), "deleted");
+    let addresses = sqlx::query!(
+        "DELETE FROM unreachable_addresses WHERE tenant_id = $1 AND patient_id = $2",
+        tenant,
+        patient.0
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "unreachable_addresses", addresses.rows_affected(), "deleted");
+    let links =
+        sqlx::query!("DELETE FROM patient_links WHERE tenant_id = $1 AND patient_id = $2", tenant, patient.0)
+            .execute(tx.conn())
+            .await?;
+    note(destroyed, "patient_links", links.rows_affected(), "deleted");
+    let reasons = sqlx::query!(
+        "UPDATE appointments SET reason = NULL WHERE tenant_id = $1 AND patient_id = $2 AND reason IS NOT NULL",
+        tenant,
+        patient.0
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "appointments", reasons.rows_affected(), "emptied");
+    let row = sqlx::query!(
+        "UPDATE patients
+         SET first_name = 'Personne', last_name = 'effacée', birth_date = NULL, email = NULL, phone = NULL, address = NULL,
+             sms_consent = false, email_consent = false, deleted_at = coalesce(deleted_at, $3), erased_at = $3,
+             updated_at = $3, version = version + 1
+         WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        patient.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "patients", row.rows_affected(), "emptied");
+    Ok(())
+}
+
+/// Removes the practice's exports: any of them may name the patient, and all are made anew in a moment.
+async fn withdraw_exports(tx: &mut TenantTx, destroyed: &mut Vec<Destroyed>) -> Result<()> {
+    let living = sqlx::query_scalar!(
+        r#"SELECT id AS "id: ExportId" FROM exports
+           WHERE tenant_id = $1 AND status IN ('queued', 'running', 'completed')"#,
+        tx.tenant().0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for id in &living {
+        exports::withdraw(tx, *id).await?;
+    }
+    note(destroyed, "exports", living.len() as u64, "removed");
+    Ok(())
+}
+
+/// Where the PDFs of what was sealed lie.
+async fn papers(tx: &mut TenantTx, id: ErasureId) -> Result<Vec<ObjectKey>> {
+    let keys = sqlx::query_scalar!(
+        "SELECT p.object_key FROM invoice_papers p
+         JOIN retained r ON r.tenant_id = p.tenant_id AND r.what = 'invoice' AND r.row_id = p.invoice_id
+         WHERE p.tenant_id = $1 AND r.erasure_id = $2",
+        tx.tenant().0,
+        id.0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    keys.iter().map(|key| ObjectKey::parse(key)).collect()
+}
+
+/// Notes that the objects are gone.
+pub async fn objects_removed(tx: &mut TenantTx, id: ErasureId, count: usize) -> Result<()> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let mut gone = Vec::new();
+    note(&mut gone, "objects/invoices", count as u64, "removed");
+    sqlx::query!(
+        "UPDATE patient_erasures SET objects_removed_at = $3, destroyed = destroyed || $4
+         WHERE tenant_id = $1 AND id = $2 AND objects_removed_at IS NULL",
+        tenant.0,
+        id.0,
+        now,
+        Json(&gone) as Json<&Vec<Destroyed>>,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The erasures of the practice that are done but not proved.
+pub async fn to_verify(tx: &mut TenantTx) -> Result<Vec<ErasureId>> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT id AS "id: ErasureId" FROM patient_erasures
+           WHERE tenant_id = $1 AND status = 'running' AND objects_removed_at IS NOT NULL ORDER BY id"#,
+        tx.tenant().0,
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// What is to be searched for, and whose it was.
+pub async fn open_identifiers(
+    tx: &mut TenantTx,
+    vault: &Vault,
+    id: ErasureId,
+) -> Result<(PatientId, Identifiers)> {
+    let tenant = tx.tenant();
+    let row = sqlx::query!(
+        r#"SELECT patient_id AS "patient: PatientId", identifiers AS "identifiers!" FROM patient_erasures
+           WHERE tenant_id = $1 AND id = $2 AND identifiers IS NOT NULL"#,
+        tenant.0,
+        id.0,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let key = vault.reading(tx, personal(row.patient)).await?;
+    let plain = key.open(&place(tenant, id), &Sealed(row.identifiers))?;
+    let identifiers =
+        serde_json::from_slice(&plain).map_err(|_| Error::internal("identifiers do not read"))?;
+    Ok((row.patient, identifiers))
+}
+
+/// Notes where the search still found something: the erasure stays open.
+pub async fn found(tx: &mut TenantTx, id: ErasureId, findings: &[Finding]) -> Result<()> {
+    sqlx::query!(
+        "UPDATE patient_erasures SET findings = $3 WHERE tenant_id = $1 AND id = $2",
+        tx.tenant().0,
+        id.0,
+        Json(findings) as Json<&[Finding]>,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Destroys the keys of which nothing is kept, makes sure that they open nothing any more, and certifies the erasure.
+pub async fn finish(
+    tx: &mut TenantTx,
+    vault: &Vault,
+    signer: &Signer,
+    id: ErasureId,
+    searched: &Searched,
+) -> Result<()> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let row = sqlx::query!(
+        r#"SELECT e.patient_id AS "patient: PatientId", e.requested_at, e.erased_at AS "erased_at!", t.name,
+                  e.destroyed AS "destroyed: Json<Vec<Destroyed>>", e.kept AS "kept: Json<Vec<Kept>>"
+           FROM patient_erasures e JOIN tenants t ON t.id = e.tenant_id
+           WHERE e.tenant_id = $1 AND e.id = $2 AND e.status = 'running' FOR UPDATE OF e"#,
+        tenant.0,
+        id.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    // Another run has certified it meanwhile.
+    let Some(row) = row else { return Ok(()) };
+    let (Json(mut destroyed), Json(kept)) = (row.destroyed, row.kept);
+    let mut ends = vec![personal(row.patient)];
+    if kept.iter().all(|kept| kept.until.is_none()) {
+        ends.push(retained::subject(row.patient));
+    }
+    let mut keys = 0;
+    for subject in ends {
+        keys += u64::from(Vault::destroy(tx, subject).await?);
+        if !matches!(
+            vault.reading(tx, subject).await,
+            Err(Error::Conflict { code: "key_destroyed", .. } | Error::Internal(_))
+        ) {
+            return Err(Error::internal("a key that was destroyed still opens"));
+        }
+    }
+    note(&mut destroyed, "subject_keys", keys, "key_destroyed");
+    let certificate = signer.sign(Certificate {
+        format: 1,
+        erasure_id: id.0,
+        tenant_id: tenant.0,
+        tenant_name: row.name,
+        subject_id: row.patient.0,
+        requested_at: row.requested_at,
+        erased_at: row.erased_at,
+        certified_at: now,
+        destroyed: destroyed.clone(),
+        kept,
+        tables_searched: searched.tables,
+        rows_searched: searched.rows,
+        objects_searched: searched.objects,
+        identifiers_found: 0,
+        not_searched: searched.left_out.clone(),
+    })?;
+    sqlx::query!(
+        "UPDATE patient_erasures
+         SET status = 'completed', completed_at = $3, verified_at = $3, identifiers = NULL, findings = '[]', destroyed = $4,
+             certificate = $5
+         WHERE tenant_id = $1 AND id = $2",
+        tenant.0,
+        id.0,
+        now,
+        Json(&destroyed) as Json<&Vec<Destroyed>>,
+        Json(&certificate) as Json<&super::SignedCertificate>,
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.enqueue(NewJob::of(&RenderCertificate { erasure_id: id })?).await?;
+    audit::record(tx, "erasure.certify", "patient", row.patient.0).await
+}
