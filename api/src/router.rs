@@ -93,7 +93,6 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::download_export))
         // Whoever looks at the whole.
         .merge(figures())
-        // Whoever answers for what is known of a person, and everybody for themselves.
         .merge(known())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())

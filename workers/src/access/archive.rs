@@ -93,7 +93,7 @@ impl Source for Archive {
         let (to_thread, papers) = mpsc::channel(1);
         let Self { at, told, files, key: seal, place, gauge } = self;
         let write = move |parts| pack(at, &told, papers, SealedWriter::new(parts, seal, place), &gauge);
-        upload(storage, key, begun, fetch(storage, files, to_thread), write).await
+        Box::pin(upload(storage, key, begun, fetch(storage, files, to_thread), write)).await
     }
 }
 

@@ -29,6 +29,6 @@ impl PerformLong for WriteAccessFile {
             let gathered = gather(&services.db, vault, run.tenant()?, whose).await?;
             Ok(Opened::Ready(Archive::new(gathered, key, place)?))
         };
-        attempt.carry_out(SEALED, opening).await
+        Box::pin(attempt.carry_out(SEALED, opening)).await
     }
 }

@@ -21,7 +21,8 @@ impl PerformLong for WriteExport {
         tx.commit().await?;
         let Start::Write(draft) = start else { return Ok(Outcome::Done(None)) };
         let attempt = Attempt::new(&draft.turn, run, watch, services)?;
-        attempt.carry_out(draft.format.content_type(), open(&draft, run, services)).await
+        let opening = open(&draft, run, services);
+        Box::pin(attempt.carry_out(draft.format.content_type(), opening)).await
     }
 }
 
