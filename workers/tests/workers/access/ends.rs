@@ -105,6 +105,7 @@ async fn a_killed_workers_file_is_written_anew_and_nothing_of_the_first_is_left(
             .env_clear()
             .envs(world.environment())
             .env("MASTER_KEYS", format!("test:{}", "0e".repeat(32)))
+            .env("CERTIFICATE_KEY", "0d".repeat(32))
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary starts")
