@@ -1,5 +1,6 @@
 //! The HTTP face of Permanence: extract, one domain call, respond. It performs no job and sends no message itself.
 
+mod access;
 mod appointments;
 mod audit;
 mod auth;

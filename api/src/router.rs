@@ -11,7 +11,10 @@ use axum::{
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::CompressionLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate},
+    },
     cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
@@ -19,7 +22,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    appointments, audit, auth, availability,
+    access, appointments, audit, auth, availability,
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     companies, consultations, docs, employees,
     error::{ApiError, unknown_method, unknown_route},
@@ -99,6 +102,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(migrations::roll_back_migration))
         // Whoever looks at the whole.
         .merge(figures())
+        .merge(known())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
         .routes(routes!(audit::list_audit_logs))
@@ -183,6 +187,16 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(privacy::get_certificate_pdf))
         .routes(routes!(privacy::list_retained))
         .routes(routes!(privacy::open_retained))
+}
+
+/// What is known of a person, for that person.
+fn known() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(access::request_patient_access))
+        .routes(routes!(access::get_access_request))
+        .routes(routes!(access::download_access_file))
+        .routes(routes!(access::request_own_export, access::get_own_export))
+        .routes(routes!(access::download_own_export))
 }
 
 /// What the practice keeps in stock.
@@ -272,7 +286,11 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(unknown_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
-        .layer(CompressionLayer::new())
+        // An archive is compressed already, and its length is to be told.
+        .layer(
+            CompressionLayer::new()
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/zip"))),
+        )
         .layer(cors(&app.cors_origins))
         .layer(no_store)
         .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

@@ -1,5 +1,6 @@
 //! Performs the jobs that the domain describes: one pool a process, or all in one. It answers no HTTP request.
 
+mod access;
 mod audit;
 pub mod billing;
 pub mod clients;

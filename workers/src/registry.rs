@@ -3,6 +3,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    access::jobs::WriteAccessFile,
     audit::jobs::{ForgetEntries, SealEntries},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
@@ -76,6 +77,7 @@ impl Registry {
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
+            .with_long::<WriteAccessFile>()
             .with::<RefreshViews>()
             .with_long::<RefreshView>()
             .with::<SealEntries>()

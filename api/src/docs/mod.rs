@@ -44,6 +44,8 @@ pub(crate) use contract::complete;
         (name = "inventory", description = "What the practice keeps in stock"),
         (name = "notifications", description = "What members are told within the application"),
         (name = "exports", description = "Data as files, for a day"),
+        (name = "access", description = "What is known of a person, for that person"),
+        (name = "privacy", description = "Erasure, and what the law keeps"),
         (name = "invoices", description = "Invoices and credit notes"),
         (name = "payments", description = "What was paid and what is owed"),
         (name = "quotes", description = "What is proposed"),

@@ -29,7 +29,7 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Ask<P, T> {
         key(&parts.headers)?;
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
         let body = input::parse(&bytes)?;
-        let (tx, _) = caller.open(app, Some(P::SCOPE)).await?;
+        let (tx, _) = caller.open(app, P::SCOPE).await?;
         Ok(Self { tx, body, scope: PhantomData })
     }
 }

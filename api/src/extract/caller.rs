@@ -20,8 +20,8 @@ use crate::{
 
 /// A scope as a type, so that a handler's signature tells what it needs.
 pub(crate) trait Permission: Send + Sync + 'static {
-    /// The scope.
-    const SCOPE: Scope;
+    /// The scope; none where everybody who has signed in may.
+    const SCOPE: Option<Scope>;
 }
 
 macro_rules! permissions {
@@ -30,7 +30,7 @@ macro_rules! permissions {
         pub(crate) struct $name;
 
         impl Permission for $name {
-            const SCOPE: Scope = Scope::$name;
+            const SCOPE: Option<Scope> = Some(Scope::$name);
         }
     )*};
 }
@@ -48,6 +48,8 @@ permissions!(
     ConsultationsConduct,
     ReportsBilling,
     ReportsUsage,
+    AccessRead,
+    AccessWrite,
     AuditRead,
     PlatformAuditRead,
     ExportsRead,
@@ -78,6 +80,14 @@ permissions!(
     UsersRead,
     UsersWrite,
 );
+
+/// Everybody who has signed in, for what is their own.
+#[derive(Debug)]
+pub(crate) struct Anybody;
+
+impl Permission for Anybody {
+    const SCOPE: Option<Scope> = None;
+}
 
 /// A caller whose token is whole. Whether the session still stands is known once a transaction is open.
 #[derive(Debug, Clone)]
@@ -129,7 +139,7 @@ impl<P: Permission> FromRequestParts<App> for Read<P> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        let (tx, role) = caller.open(app, Some(P::SCOPE)).await?;
+        let (tx, role) = caller.open(app, P::SCOPE).await?;
         Ok(Self { tx, role, scope: PhantomData })
     }
 }

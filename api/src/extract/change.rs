@@ -35,7 +35,7 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Change<P, T>
         let version = version(&parts.headers)?;
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
         let body = input::parse(&bytes)?;
-        let (tx, role) = caller.open(app, Some(P::SCOPE)).await?;
+        let (tx, role) = caller.open(app, P::SCOPE).await?;
         Ok(Self { tx, body, role, version, scope: PhantomData })
     }
 }

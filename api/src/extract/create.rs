@@ -88,7 +88,7 @@ impl<P: Permission, T: Deserr<Invalid> + Send> FromRequest<App> for Create<P, T>
 impl<P: Permission, T> Create<P, T> {
     /// Opens the transaction and claims the key; a request that was answered before ends here.
     pub(super) async fn begin(app: &App, caller: &Caller, keyed: Keyed, body: T) -> Result<Self> {
-        let (mut tx, role) = caller.open(app, Some(P::SCOPE)).await?;
+        let (mut tx, role) = caller.open(app, P::SCOPE).await?;
         let now = tx.now();
         if let Some(answer) = idempotency::claim(tx.conn(), now, &app.sealer, &keyed).await? {
             return Err(ApiError::Replay(answer));

@@ -12,13 +12,13 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite, BillingRead, BillingWrite, Caller,
-    CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook, ConsultationsCancel,
-    ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf, EmployeesWrite, ExportsRead,
-    ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-    MigrationsRead, MigrationsWrite, PatientsRead, PatientsWrite, Permission, PlatformAuditRead,
-    PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead,
-    RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
+    AccessRead, AccessWrite, Anybody, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
+    BillingRead, BillingWrite, Caller, CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook,
+    ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf,
+    EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite,
+    JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead, PatientsWrite, Permission,
+    PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read,
+    RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

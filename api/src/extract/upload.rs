@@ -119,7 +119,7 @@ impl<P: Permission, K: FileKind> FromRequest<App> for Upload<P, K> {
         refuse_other_kinds::<K>(&parts.headers)?;
         // Whoever may not is told before they send a hundred megabytes. The transaction ends here: none is held open
         // while a body trickles in.
-        let (tx, _) = caller.open(app, Some(P::SCOPE)).await?;
+        let (tx, _) = caller.open(app, P::SCOPE).await?;
         tx.rollback().await?;
         let (file, digest, bytes) = receive::<K>(body).await?;
         let (file, media_type) = looked_at::<K>(file).await?;

@@ -106,7 +106,7 @@ struct Watch {
 impl Watch {
     /// Looks once, as the caller may at this moment: a closed session ends the stream.
     async fn look(&self) -> Result<LinkedJob> {
-        let (tx, role) = self.caller.open(&self.app, Some(JobsRead::SCOPE)).await?;
+        let (tx, role) = self.caller.open(&self.app, JobsRead::SCOPE).await?;
         let mut tx = JobsTx::of(tx, role).await?;
         let job = operations::get_job(&mut tx, self.id).await?;
         tx.commit().await?;

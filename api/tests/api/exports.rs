@@ -28,10 +28,10 @@ async fn written(api: &TestApi, practice: &Practice<'_>, id: &str, file: &[u8]) 
     let mut tx = api.db.tenant(practice.tenant, Actor::JOB).await.unwrap();
     let Start::Write(draft) = exports::begin(&mut tx, id).await.unwrap() else { panic!("nothing to write") };
     let storage = Storage::new(&api.storage_config());
-    storage.put(&draft.key, draft.format.content_type(), file.to_vec()).await.unwrap();
+    storage.put(&draft.turn.key, draft.format.content_type(), file.to_vec()).await.unwrap();
     let size_bytes = i64::try_from(file.len()).unwrap();
     let written = Written { rows: 1, size_bytes, sha256: [7; 32] };
-    assert_eq!(exports::complete(&mut tx, &draft, &written).await.unwrap(), exports::End::Now);
+    assert_eq!(exports::complete(&mut tx, &draft.turn, &written).await.unwrap(), exports::End::Now);
     tx.commit().await.unwrap();
 }
 

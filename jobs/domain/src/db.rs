@@ -1,5 +1,5 @@
-//! Transactions. Every tenant query goes through [`TenantTx`]; crossing tenants takes [`SystemTx`]. The login role
-//! itself may do nothing, so a query that uses neither fails closed.
+//! Transactions. Every tenant query goes through [`TenantTx`]; crossing tenants takes [`SystemTx`], or [`PersonTx`] for what is
+//! one person's. The login role itself may do nothing, so a query that uses none of them fails closed.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -20,6 +20,8 @@ use crate::{
 
 /// Takes the tenant role for the rest of the transaction; the tenant's id follows.
 pub(crate) const TENANT_ROLE: &str = "SET LOCAL ROLE permanence_tenant; SET LOCAL permanence.tenant_id =";
+
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// The database as the application sees it: a pool of the login role, the clock, and the bell that wakes workers.
 #[derive(Debug, Clone)]
@@ -96,6 +98,21 @@ impl Db {
         // The value is a UUID, so nothing in the text can be anything but hexadecimal digits and dashes.
         let statement = format!("BEGIN; {TENANT_ROLE} '{}'", tenant.0.as_hyphenated());
         Ok(TenantTx { tx: self.begin(statement).await?, tenant, actor })
+    }
+
+    /// Begins a transaction that sees one tenant's rows as they stand at one moment, and changes nothing.
+    pub async fn tenant_snapshot(&self, tenant: TenantId, actor: Actor) -> Result<TenantTx> {
+        let statement = format!("{SNAPSHOT}; {TENANT_ROLE} '{}'", tenant.0.as_hyphenated());
+        Ok(TenantTx { tx: self.begin(statement).await?, tenant, actor })
+    }
+
+    /// Begins a transaction that sees one person's rows in every tenant, as they stand at one moment, and changes nothing.
+    pub async fn person(&self, person: UserId) -> Result<PersonTx> {
+        let statement = format!(
+            "{SNAPSHOT}; SET LOCAL ROLE permanence_person; SET LOCAL permanence.person_id = '{}'",
+            person.0.as_hyphenated()
+        );
+        Ok(PersonTx { tx: self.begin(statement).await?, person })
     }
 
     /// Begins a transaction that sees every tenant's rows: for signing in, sweeping and seeding only.
@@ -198,6 +215,30 @@ pub struct TenantTx {
 pub struct SystemTx {
     tx: Tx,
     actor: Actor,
+}
+
+/// A transaction in which only one person's rows exist, of every tenant. It only reads.
+#[derive(Debug)]
+pub struct PersonTx {
+    tx: Tx,
+    person: UserId,
+}
+
+impl PersonTx {
+    /// The person whose rows are seen.
+    pub fn person(&self) -> UserId {
+        self.person
+    }
+
+    /// The connection, for SQL in this transaction.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx.inner
+    }
+
+    /// Ends the moment.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.tx.inner.rollback().await?)
+    }
 }
 
 impl TenantTx {

@@ -116,6 +116,8 @@ ids! {
     MedicalRecordId,
     /// An appointment that a company's employee booked.
     ConsultationId,
+    /// A request for all that is known of a person.
+    AccessRequestId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }

@@ -1,6 +1,7 @@
 //! The practice's areas: what the API and the workers must agree on. Rules, SQL and job payloads live here;
 //! HTTP and the performing of jobs do not.
 
+pub mod access;
 pub mod address;
 pub mod audit;
 pub mod billing;

@@ -42,7 +42,7 @@ pub async fn migrate(owner: &PgConnectOptions, login_url: &Secret) -> Result<(),
     Ok(())
 }
 
-/// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take the three roles: each for one transaction, none
+/// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take the four roles: each for one transaction, none
 /// inherited.
 async fn admit(conn: &mut PgConnection, user: &str, password: &str) -> Result<(), MigrateFailure> {
     // Role statements take no parameters: Postgres itself quotes the names into their text.
@@ -51,7 +51,7 @@ async fn admit(conn: &mut PgConnection, user: &str, password: &str) -> Result<()
          WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1)
          UNION ALL SELECT format('ALTER ROLE %I PASSWORD %L', $1, $2) WHERE $2 <> ''
          UNION ALL SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), $1)
-         UNION ALL SELECT format('GRANT permanence_tenant, permanence_system, permanence_queue TO %I', $1)",
+         UNION ALL SELECT format('GRANT permanence_tenant, permanence_system, permanence_queue, permanence_person TO %I', $1)",
     )
     .bind(user)
     .bind(password)

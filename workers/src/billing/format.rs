@@ -10,7 +10,7 @@ const BLANK: char = '\u{a0}';
 const MINUS: char = '\u{2212}';
 
 /// An amount with its currency: `1 234,56 €`, `€1,234.56`.
-pub(super) fn euros(amount: Cents, language: Language) -> String {
+pub(crate) fn euros(amount: Cents, language: Language) -> String {
     let sign = if amount.0 < 0 { MINUS.to_string() } else { String::new() };
     let (whole, cents) = (amount.0.unsigned_abs() / 100, amount.0.unsigned_abs() % 100);
     match language {

@@ -3,7 +3,7 @@
 
 mod facturx;
 mod find_overdue;
-mod format;
+pub(crate) mod format;
 mod invoice_appointment;
 mod preview;
 mod render_invoice_pdf;

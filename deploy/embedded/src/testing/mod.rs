@@ -19,7 +19,7 @@ mod sweeper;
 pub const LOGIN: &str = "permanence_login";
 
 /// The roles that [`LOGIN`] may take, where the migrations make them.
-const TAKEN: [&str; 3] = ["permanence_tenant", "permanence_system", "permanence_queue"];
+const TAKEN: [&str; 4] = ["permanence_tenant", "permanence_system", "permanence_queue", "permanence_person"];
 
 static SERVER: OnceCell<Postgres> = OnceCell::const_new();
 static COUNTER: AtomicU32 = AtomicU32::new(1);

@@ -55,7 +55,9 @@ pub use mail::{
     InvoiceMailList, InvoiceMailLog, InvoiceMailPurpose, InvoiceMailStart, OutgoingInvoiceMail,
     begin_invoice_mail, end_invoice_mail, list_invoice_mails, plan_reminders, send_invoice,
 };
-pub use paper::{Paper, PaperStart, begin_paper, end_paper, paper_key, paper_of_invoice, paper_of_quote};
+pub use paper::{
+    Paper, PaperStart, begin_paper, end_paper, paper_key, paper_of_invoice, paper_of_quote, papers_of_patient,
+};
 pub use payment::{
     NewPayment, Payer, Payment, PaymentKind, PaymentList, PaymentMethod, PaymentReceipt, list_payments,
     record_payment, record_refund,

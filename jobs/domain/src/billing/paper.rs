@@ -8,7 +8,7 @@ use super::{Document, DocumentKind, invoice};
 use crate::{
     db::TenantTx,
     error::{Error, Result},
-    ids::{InvoiceId, TenantId},
+    ids::{InvoiceId, PatientId, TenantId},
     storage::{ObjectKey, Storage},
 };
 
@@ -111,6 +111,22 @@ async fn find_paper(tx: &mut TenantTx, id: InvoiceId, kinds: &[DocumentKind]) ->
     .fetch_optional(tx.conn())
     .await?;
     key.map(|key| Ok(Paper { key: ObjectKey::parse(&key)?, file_name: format!("{number}.pdf") })).transpose()
+}
+
+/// Every PDF of a patient's invoices, credit notes and quotes, each under a name of its own.
+pub async fn papers_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Paper>> {
+    let rows = sqlx::query!(
+        r#"SELECT i.kind, i.number AS "number!", p.object_key
+           FROM invoices i JOIN invoice_papers p ON p.tenant_id = i.tenant_id AND p.invoice_id = i.id
+           WHERE i.tenant_id = $1 AND i.patient_id = $2 AND i.number IS NOT NULL ORDER BY i.issued_at, i.id"#,
+        tx.tenant().0,
+        patient.0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let paper = |key: String, file_name| Ok(Paper { key: ObjectKey::parse(&key)?, file_name });
+    // A quote may have the number of an invoice.
+    rows.into_iter().map(|row| paper(row.object_key, format!("{}-{}.pdf", row.kind, row.number))).collect()
 }
 
 impl Paper {

@@ -28,11 +28,24 @@ pub enum Start {
     Settled,
 }
 
+/// One attempt's turn at a file.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// The export.
+    pub id: ExportId,
+    /// Which attempt.
+    pub run: i32,
+    /// Where its file will lie.
+    pub key: ObjectKey,
+    /// What the attempt before may have left.
+    pub left: Option<Leftover>,
+}
+
 /// What an attempt writes, and where.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// The export.
-    pub id: ExportId,
+    /// Whose turn it is.
+    pub turn: Turn,
     /// Of what.
     pub kind: ExportKind,
     /// As what.
@@ -45,12 +58,6 @@ pub struct Draft {
     pub stem: String,
     /// The practice's clocks.
     pub zone: Tz,
-    /// Which attempt.
-    pub run: i32,
-    /// Where its file will lie.
-    pub key: ObjectKey,
-    /// What the attempt before may have left.
-    pub left: Option<Leftover>,
 }
 
 /// A file that is in the object store.
@@ -66,21 +73,41 @@ pub struct Written {
 
 /// Begins an attempt: whoever was at it before can end it no more.
 pub async fn begin(tx: &mut TenantTx, id: ExportId) -> Result<Start> {
+    let Some(turn) = begin_turn(tx, id).await? else { return Ok(Start::Settled) };
+    let asked = sqlx::query!(
+        r#"SELECT kind, format AS "format: ExportFormat", profile AS "profile: Profile",
+                  filters AS "filters: Json<Filters>", file_stem
+           FROM exports WHERE tenant_id = $1 AND id = $2"#,
+        tx.tenant().0,
+        id.0,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let kind = ExportKind::named(&asked.kind)?;
+    Ok(Start::Write(Box::new(Draft {
+        turn,
+        kind,
+        format: asked.format,
+        profile: asked.profile,
+        filters: asked.filters.0,
+        stem: asked.file_stem.unwrap_or_else(|| kind.kind().name.to_owned()),
+        zone: practice_zone(tx).await?,
+    })))
+}
+
+/// Begins an attempt at a file, whatever is in it; none if it is there or over.
+pub async fn begin_turn(tx: &mut TenantTx, id: ExportId) -> Result<Option<Turn>> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let row = sqlx::query!(
-        r#"SELECT kind, format AS "format: ExportFormat", profile AS "profile: Profile",
-                  filters AS "filters: Json<Filters>", status AS "status: ExportStatus", file_stem, run,
-                  upload_id
+        r#"SELECT format AS "format: ExportFormat", status AS "status: ExportStatus", run, upload_id
            FROM exports WHERE tenant_id = $1 AND id = $2 FOR UPDATE"#,
         tenant.0,
         id.0,
     )
     .fetch_optional(tx.conn())
     .await?;
-    let Some(row) = row else { return Ok(Start::Settled) };
-    if matches!(row.status, ExportStatus::Completed | ExportStatus::Expired | ExportStatus::Removed) {
-        return Ok(Start::Settled);
-    }
+    let over = [ExportStatus::Completed, ExportStatus::Expired, ExportStatus::Removed];
+    let Some(row) = row.filter(|row| !over.contains(&row.status)) else { return Ok(None) };
     let run = row.run + 1;
     sqlx::query!(
         "UPDATE exports SET status = 'running', run = $3, upload_id = NULL, failure = NULL, cleared_at = NULL,
@@ -100,30 +127,18 @@ pub async fn begin(tx: &mut TenantTx, id: ExportId) -> Result<Start> {
             Some(Leftover { key, upload: row.upload_id.map(UploadId) })
         }
     };
-    let kind = ExportKind::named(&row.kind)?;
-    Ok(Start::Write(Box::new(Draft {
-        id,
-        kind,
-        format: row.format,
-        profile: row.profile,
-        filters: row.filters.0,
-        stem: row.file_stem.unwrap_or_else(|| kind.kind().name.to_owned()),
-        zone: practice_zone(tx).await?,
-        run,
-        key: key(tenant, id, run, row.format)?,
-        left,
-    })))
+    Ok(Some(Turn { id, run, key: key(tenant, id, run, row.format)?, left }))
 }
 
 /// Notes the upload that an attempt is about to use; false if it is not its turn any more.
-pub async fn note_upload(tx: &mut TenantTx, draft: &Draft, upload: &UploadId) -> Result<bool> {
+pub async fn note_upload(tx: &mut TenantTx, turn: &Turn, upload: &UploadId) -> Result<bool> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let noted = sqlx::query!(
         "UPDATE exports SET upload_id = $4, updated_at = $5
          WHERE tenant_id = $1 AND id = $2 AND run = $3 AND status = 'running'",
         tenant.0,
-        draft.id.0,
-        draft.run,
+        turn.id.0,
+        turn.run,
         upload.0,
         now,
     )
@@ -144,7 +159,7 @@ pub enum End {
 }
 
 /// Notes that the file is there, and plans its end.
-pub async fn complete(tx: &mut TenantTx, draft: &Draft, written: &Written) -> Result<End> {
+pub async fn complete(tx: &mut TenantTx, turn: &Turn, written: &Written) -> Result<End> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let expires_at = now + LIFE;
     let completed = sqlx::query!(
@@ -152,8 +167,8 @@ pub async fn complete(tx: &mut TenantTx, draft: &Draft, written: &Written) -> Re
                             completed_at = $7, expires_at = $8, updated_at = $7
          WHERE tenant_id = $1 AND id = $2 AND run = $3 AND status = 'running'",
         tenant.0,
-        draft.id.0,
-        draft.run,
+        turn.id.0,
+        turn.run,
         written.rows,
         written.size_bytes,
         written.sha256.as_slice(),
@@ -163,15 +178,15 @@ pub async fn complete(tx: &mut TenantTx, draft: &Draft, written: &Written) -> Re
     .execute(tx.conn())
     .await?;
     if completed.rows_affected() == 1 {
-        tx.enqueue(NewJob::of(&ClearExport { export_id: draft.id })?.run_at(expires_at)).await?;
+        tx.enqueue(NewJob::of(&ClearExport { export_id: turn.id })?.run_at(expires_at)).await?;
         return Ok(End::Now);
     }
     let there = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM exports WHERE tenant_id = $1 AND id = $2 AND run = $3 AND status = 'completed')
            AS "there!""#,
         tenant.0,
-        draft.id.0,
-        draft.run,
+        turn.id.0,
+        turn.run,
     )
     .fetch_one(tx.conn())
     .await?;
@@ -180,15 +195,15 @@ pub async fn complete(tx: &mut TenantTx, draft: &Draft, written: &Written) -> Re
 
 /// Notes that the export came to nothing, by this failure or because it was cancelled; false if another attempt is at it or
 /// somebody removed it.
-pub async fn end(tx: &mut TenantTx, draft: &Draft, failure: Option<&str>) -> Result<bool> {
+pub async fn end(tx: &mut TenantTx, turn: &Turn, failure: Option<&str>) -> Result<bool> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let ended = sqlx::query!(
         "UPDATE exports SET status = CASE WHEN $4::text IS NULL THEN 'cancelled' ELSE 'failed' END, failure = $4,
                             updated_at = $5
          WHERE tenant_id = $1 AND id = $2 AND run = $3 AND status = 'running'",
         tenant.0,
-        draft.id.0,
-        draft.run,
+        turn.id.0,
+        turn.run,
         failure,
         now,
     )

@@ -10,12 +10,14 @@ use super::{
     ExportFormat, ExportStatus,
     export::{JOB_DISCARDED, key, status_of},
     jobs::ClearExport,
+    personal::file_key,
 };
 use crate::{
     db::{SystemTx, TenantTx},
     error::Result,
     ids::ExportId,
     storage::{ObjectKey, UploadId},
+    vault::Vault,
 };
 
 /// How long an export is left to those who are at it before the sweep looks.
@@ -97,15 +99,21 @@ async fn settle(tx: &mut TenantTx, id: ExportId, status: ExportStatus) -> Result
 pub async fn cleared(tx: &mut TenantTx, id: ExportId) -> Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
     // No row: its job was brought back to life meanwhile, and it is not over any more.
-    sqlx::query!(
-        "UPDATE exports SET cleared_at = $3, upload_id = NULL
-         WHERE tenant_id = $1 AND id = $2 AND status IN ('failed', 'cancelled', 'expired', 'removed')",
+    let row = sqlx::query!(
+        r#"UPDATE exports SET cleared_at = $3, upload_id = NULL
+           WHERE tenant_id = $1 AND id = $2 AND status IN ('failed', 'cancelled', 'expired', 'removed')
+           RETURNING personal, status AS "status: ExportStatus""#,
         tenant.0,
         id.0,
         now,
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
+    // What failed or was cancelled may be tried again, and needs its key then.
+    let for_good = |status| matches!(status, ExportStatus::Expired | ExportStatus::Removed);
+    if row.is_some_and(|row| row.personal && for_good(row.status)) {
+        Vault::destroy(tx, file_key(id)).await?;
+    }
     Ok(())
 }
 

@@ -107,7 +107,7 @@ struct Row {
     total: i64,
 }
 
-/// The columns of [`Row`]; those that somebody removed do not exist.
+/// The columns of [`Row`]; those that somebody removed do not exist, and a person's file is no export of the practice.
 macro_rules! select_exports {
     ($rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -116,7 +116,7 @@ macro_rules! select_exports {
                       filters AS "filters: Json<Filters>", status AS "status: ExportStatus", job_id, file_stem,
                       run, rows, size_bytes, sha256, failure, created_by AS "created_by: UserId", created_at, completed_at,
                       expires_at, count(*) OVER () AS "total!"
-               FROM exports WHERE status <> 'removed' AND "#
+               FROM exports WHERE status <> 'removed' AND NOT personal AND "#
                 + $rest,
             $($argument),*
         )
@@ -243,6 +243,12 @@ pub async fn download(tx: &mut TenantTx, id: ExportId) -> Result<Download> {
 
 /// Removes an export at once: it exists no more, its job is stopped, and what lies in the object store goes.
 pub async fn remove(tx: &mut TenantTx, id: ExportId) -> Result<()> {
+    row(tx, id).await?;
+    withdraw(tx, id).await
+}
+
+/// The same of a person's file too: for whoever takes away all that may name somebody.
+pub async fn withdraw(tx: &mut TenantTx, id: ExportId) -> Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let job = sqlx::query_scalar!(
         "UPDATE exports SET status = 'removed', failure = NULL, cleared_at = NULL, updated_at = $3

@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// Fetch what is known of a patient, for the patient.
+    AccessRead = "access:read",
+    /// Ask for it.
+    AccessWrite = "access:write",
     /// See erasures and their certificates.
     PrivacyRead = "privacy:read",
     /// Ask for erasures and take them back, open what the law keeps.
@@ -138,14 +142,14 @@ impl Role {
     #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
-            BillingRead, BillingWrite, CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook,
-            ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf,
-            EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead,
-            InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead,
-            PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite,
-            QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead,
-            UsersWrite,
+            AccessRead, AccessWrite, AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead,
+            AvailabilityWrite, BillingRead, BillingWrite, CompaniesManage, CompaniesRead, CompaniesWrite,
+            ConsultationsBook, ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead,
+            EmployeesSelf, EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite,
+            InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
+            PatientsRead, PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
+            PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage,
+            UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -163,6 +167,8 @@ impl Role {
                 ExportsWrite,
                 MigrationsRead,
                 MigrationsWrite,
+                AccessRead,
+                AccessWrite,
                 PrivacyRead,
                 PrivacyWrite,
                 BillingRead,
@@ -187,6 +193,8 @@ impl Role {
                 BillingWrite,
                 RecordsRead,
                 RecordsWrite,
+                AccessRead,
+                AccessWrite,
                 InventoryRead,
                 InventoryWrite,
                 UsersRead,

@@ -290,7 +290,7 @@ async fn withdraw_exports(tx: &mut TenantTx, destroyed: &mut Vec<Destroyed>) -> 
     .fetch_all(tx.conn())
     .await?;
     for id in &living {
-        exports::remove(tx, *id).await?;
+        exports::withdraw(tx, *id).await?;
     }
     note(destroyed, "exports", living.len() as u64, "removed");
     Ok(())

@@ -4,10 +4,12 @@
 mod content;
 mod record;
 mod row;
+mod whole;
 
 pub use content::{Clinical, NewRecord, RecordKind};
 pub use record::{read, retract, update, versions, write};
 pub use row::{RecordQuery, list};
+pub use whole::{WholeVersion, every_version};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;

@@ -6,6 +6,7 @@ mod key;
 mod master;
 mod place;
 mod rewrap;
+mod stream;
 mod subject;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub use key::{Key, Sealed};
 pub use master::{Answer, LocalMaster, MasterKey, Wrapped};
 pub use place::Place;
 pub use rewrap::{Rewrap, rewrap};
+pub use stream::{SealedWriter, opened};
 pub use subject::SubjectKey;
 
 /// What a subject's key protects.
@@ -34,7 +36,7 @@ pub enum KeyClass {
 /// Whose key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
-    /// The patient or the user.
+    /// The patient or the user; of a file that has a key of its own, the file.
     pub id: Uuid,
     /// What it protects.
     pub class: KeyClass,

@@ -11,7 +11,7 @@ use crate::{
 /// A subject's key, open: for as long as a request or a job needs it.
 #[derive(Debug)]
 pub struct SubjectKey {
-    key: Key,
+    pub(super) key: Key,
 }
 
 impl SubjectKey {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use permanence_domain::{
+    access,
     clock::SimulatedClock,
     db::{Actor, Db, TenantTx},
     exports::{self, ExportFormat, ExportKind, NewExport},
@@ -143,6 +144,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     noted(&mut tx, &vault(&[MASTER]), booking.patient_id).await;
     take_out(&mut tx).await;
     link(&mut tx, booking.patient_id).await;
+    access::request_of_patient(&mut tx, booking.patient_id).await.unwrap();
     sqlx::query(
         "INSERT INTO idempotency_keys (tenant_id, principal_id, key, fingerprint, created_at)
          VALUES ($1, $2, 'k', '', now())",

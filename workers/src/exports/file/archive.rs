@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use chrono::{Datelike, Timelike};
+use chrono::{Datelike, Timelike, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
@@ -16,16 +16,12 @@ const LARGE: i64 = 1_000_000;
 
 pub(super) fn write<W: Write>(facts: &Facts, rows: Rows<'_, impl Read>, out: W) -> io::Result<W> {
     let mut archive = ZipWriter::new_stream(out);
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(LEVEL))
-        .last_modified_time(time(facts))
-        .large_file(facts.rows >= LARGE);
+    let options = archive_options(facts.at).large_file(facts.rows >= LARGE);
     let ledger = facts.kind.is_ledger();
     let name = format!("{}.{}", facts.stem, if ledger { "txt" } else { "csv" });
     archive.start_file(&*name, options)?;
     let told = rows.told;
-    let summed = Summed { out: archive, size: 0, hash: Sha256::new() };
+    let summed = Summed::new(archive);
     let summed =
         if ledger { ledger::write(facts, rows, summed)? } else { table::write(facts, rows, summed)? };
     let manifest = json!({
@@ -46,9 +42,17 @@ pub(super) fn write<W: Write>(facts: &Facts, rows: Rows<'_, impl Read>, out: W) 
     Ok(archive.finish()?.into_inner())
 }
 
+/// How every entry of an archive is written: compressed, at this moment.
+pub(crate) fn archive_options(at: chrono::DateTime<Utc>) -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(LEVEL))
+        .last_modified_time(time(at))
+}
+
 /// The moment, as an archive tells times: without a zone, here UTC.
-fn time(facts: &Facts) -> DateTime {
-    let at = facts.at.naive_utc();
+fn time(at: chrono::DateTime<Utc>) -> DateTime {
+    let at = at.naive_utc();
     let small = |number: u32| u8::try_from(number).unwrap_or_default();
     let year = u16::try_from(at.year()).unwrap_or_default();
     DateTime::from_date_and_time(
@@ -63,10 +67,16 @@ fn time(facts: &Facts) -> DateTime {
 }
 
 /// A writer that sums up what goes through it.
-struct Summed<W> {
-    out: W,
-    size: u64,
-    hash: Sha256,
+pub(crate) struct Summed<W> {
+    pub(crate) out: W,
+    pub(crate) size: u64,
+    pub(crate) hash: Sha256,
+}
+
+impl<W> Summed<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self { out, size: 0, hash: Sha256::new() }
+    }
 }
 
 impl<W: Write> Write for Summed<W> {

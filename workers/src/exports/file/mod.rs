@@ -16,6 +16,8 @@ use chrono::{DateTime, Utc};
 use csv::ByteRecord;
 use permanence_domain::exports::{ExportFormat, Filters, Kind, Profile};
 
+pub(crate) use archive::{Summed, archive_options};
+
 /// What is known of a file before its first row.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {

@@ -1,0 +1,121 @@
+//! What was agreed, what care wrote down, and what was used for it.
+
+use serde_json::{Value, json};
+
+use super::{PatientReading, PatientSection, rows};
+use crate::{
+    access::section::{
+        Holds::{Day, Flag, Moment, Text, Word},
+        Section, Shape, Words, code, field, words,
+    },
+    error::{Error, Result},
+    records,
+};
+
+pub(super) static APPOINTMENTS: PatientSection = Section {
+    shape: Shape {
+        name: "appointments",
+        title: words("Vos rendez-vous", "Your appointments"),
+        tables: &["appointments"],
+        fields: &[
+            field("starts_at", "Début", "Begin", Moment),
+            field("ends_at", "Fin", "End", Moment),
+            field("practitioner", "Avec", "With", Text),
+            field("room", "Salle", "Room", Text),
+            field("service", "Prestation", "Service", Text),
+            field("reason", "Motif", "Reason", Text),
+            field("status", "État", "Status", Word(STATUSES)),
+            field("confirmed_at", "Confirmé par vous le", "Confirmed by you on", Moment),
+            field("cancelled_at", "Annulé le", "Cancelled on", Moment),
+            field("created_at", "Pris le", "Booked on", Moment),
+            code("id"),
+        ],
+    },
+    read: rows!(
+        r#"SELECT json_build_object('id', a.id, 'starts_at', a.starts_at, 'ends_at', a.ends_at, 'starts_local', a.starts_local,
+               'time_zone', a.time_zone, 'practitioner_id', a.practitioner_id,
+               'practitioner', c.first_name || ' ' || c.last_name, 'specialty', c.specialty, 'room', r.name,
+               'service', s.name, 'reason', a.reason, 'status', a.status, 'confirmed_at', a.confirmed_at,
+               'cancelled_at', a.cancelled_at, 'created_at', a.created_at, 'updated_at', a.updated_at) AS "row!"
+           FROM appointments a
+           JOIN practitioners c ON c.tenant_id = a.tenant_id AND c.id = a.practitioner_id
+           LEFT JOIN rooms r ON r.tenant_id = a.tenant_id AND r.id = a.room_id
+           LEFT JOIN services s ON s.tenant_id = a.tenant_id AND s.id = a.service_id
+           WHERE a.tenant_id = $1 AND a.patient_id = $2 ORDER BY a.starts_at, a.id"#
+    ),
+};
+
+const STATUSES: &[(&str, Words)] =
+    &[("scheduled", words("prévu", "scheduled")), ("cancelled", words("annulé", "cancelled"))];
+
+pub(super) static RECORDS: PatientSection = Section {
+    shape: Shape {
+        name: "medical_records",
+        title: words("Votre dossier médical", "Your medical record"),
+        tables: &["medical_records", "medical_record_versions"],
+        fields: &[
+            field("occurred_on", "Date", "Date", Day),
+            field("kind", "Nature", "Kind", Word(KINDS)),
+            field("title", "Titre", "Title", Text),
+            field("content", "Texte", "Text", Text),
+            field("version", "Version", "Version", Text),
+            field("current", "Version actuelle", "Present version", Flag),
+            field("written_at", "Écrit le", "Written on", Moment),
+            field("written_by", "Par", "By", Text),
+            field("retracted_at", "Retiré le (écrit par erreur)", "Retracted on (written in error)", Moment),
+            code("id"),
+        ],
+    },
+    read: |reading| Box::pin(read_records(reading)),
+};
+
+const KINDS: &[(&str, Words)] = &[
+    ("consultation", words("consultation", "consultation")),
+    ("diagnosis", words("diagnostic", "diagnosis")),
+    ("observation", words("observation", "observation")),
+    ("treatment", words("traitement", "treatment")),
+    ("report", words("compte rendu", "report")),
+    ("other", words("autre", "other")),
+];
+
+/// Every version: the patient has a right to all that was written (CSP L1111-7).
+async fn read_records(reading: &mut PatientReading) -> Result<Vec<Value>> {
+    let versions = records::every_version(&mut reading.tx, &reading.vault, reading.patient).await?;
+    let told = versions.into_iter().map(|version| {
+        let records::WholeVersion { record, current, written_by } = version;
+        let mut row =
+            json!({ "current": current, "written_by": written_by, "written_at": record.summary.updated_at });
+        let whole = serde_json::to_value(&record).map_err(Error::internal)?;
+        for name in ["id", "kind", "title", "content", "occurred_on", "version", "created_at", "retracted_at"]
+        {
+            row[name] = whole[name].clone();
+        }
+        Ok(row)
+    });
+    told.collect()
+}
+
+pub(super) static MATERIALS: PatientSection = Section {
+    shape: Shape {
+        name: "materials",
+        title: words("Ce qui a été utilisé pour vos soins", "What was used for your care"),
+        tables: &["inventory_movements"],
+        fields: &[
+            field("created_at", "Noté le", "Noted on", Moment),
+            field("item", "Article", "Item", Text),
+            field("lot", "Lot", "Lot", Text),
+            field("quantity", "Quantité", "Quantity", Text),
+            field("unit", "Unité", "Unit", Text),
+            code("appointment_id"),
+        ],
+    },
+    read: rows!(
+        r#"SELECT json_build_object('created_at', m.created_at, 'item', i.name, 'lot', l.number, 'quantity', trim_scale(-m.quantity / 1000.0),
+               'unit', i.unit, 'kind', m.kind, 'reason', m.reason, 'appointment_id', m.appointment_id) AS "row!"
+           FROM inventory_movements m
+           JOIN appointments a ON a.tenant_id = m.tenant_id AND a.id = m.appointment_id
+           JOIN inventory_items i ON i.tenant_id = m.tenant_id AND i.id = m.item_id
+           LEFT JOIN inventory_lots l ON l.tenant_id = m.tenant_id AND l.id = m.lot_id
+           WHERE m.tenant_id = $1 AND a.patient_id = $2 ORDER BY m.created_at, m.id"#
+    ),
+};
