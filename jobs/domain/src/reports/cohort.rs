@@ -150,7 +150,9 @@ mod tests {
             events in proptest::collection::vec(event(), 0..300),
         ) {
             let mut world = World::default();
-            events.iter().for_each(|event| world.happen(event));
+            for event in &events {
+                world.happen(event);
+            }
             world.publish(u64::MAX);
             for (people, consulted) in &world.told {
                 prop_assert!(*consulted >= LEAST && people.len() >= *consulted);
