@@ -83,11 +83,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::list_patient_messages))
         .routes(routes!(messages::resolve_message))
-        // Companies and their employees.
-        .merge(employers())
-        // Whoever consults.
-        .merge(consulting())
-        .merge(reporting())
+        // Companies, their employees, whom these consult, and the reports upon it.
+        .merge(employers().merge(consulting()).merge(reporting()))
         // Whoever cares.
         .merge(care())
         // Whoever looks after the stock.

@@ -1,5 +1,7 @@
 //! Reports upon consultations: the files to the letter, periods, what each side never learns, and months that are frozen.
 
+use std::fmt::Write;
+
 use permanence_domain::{
     db::Actor,
     figures::{Start, View, begin, jobs::RefreshView},
@@ -31,10 +33,12 @@ async fn staff(
 ) -> Vec<String> {
     let mut file = "email,firstName,lastName,department,position\n".to_owned();
     for number in people {
-        file += &format!(
-            "p{number}-{}@alpha.example,Prénom{number},Nom{number:02},{department},\n",
+        writeln!(
+            file,
+            "p{number}-{}@alpha.example,Prénom{number},Nom{number:02},{department},",
             department.len()
-        );
+        )
+        .unwrap();
     }
     let key = Uuid::new_v4().to_string();
     let answer =
