@@ -125,6 +125,6 @@ async fn schemas_of_requests_are_closed_and_want_what_is_wanted() {
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let least = json!({ "first_name": "Zoé", "last_name": "Noël", "consents": {} });
     let patient = practice.assistant.post("/api/v1/patients", least).await.expect(201);
-    assert_eq!(patient.body["consents"], json!({ "reminder_sms": false, "reminder_email": false }));
+    assert_eq!(patient.body["consents"], json!({ "reminder_sms": false, "reminder_email": false, "imaging": false }));
     assert_eq!(patient.body["language"], "fr");
 }

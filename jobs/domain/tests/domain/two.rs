@@ -15,7 +15,7 @@ use permanence_domain::{
         Channel, Purpose, Unreachable, note_unreachable,
         templates::{self, NewTemplate, TemplateKey},
     },
-    patients::{self, Consents, NewPatient},
+    patients::{self, NewConsents, NewPatient},
     people::{self, NewPractitioner},
     scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
 };
@@ -79,7 +79,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         phone: Some(Phone::parse("06 00 00 00 01").unwrap()),
         address: None,
         language: Language::Fr,
-        consents: Consents { reminder_sms: true, reminder_email: false },
+        consents: NewConsents { reminder_sms: true, reminder_email: false, imaging: Some(true) },
     };
     let practitioner = NewPractitioner {
         first_name: PersonName::parse("Camille").unwrap(),
