@@ -23,8 +23,8 @@ use crate::{
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
-    exports, health, inventory, jobs, messages, notifications, observe, pages, patients, practitioners,
-    queues, records, rooms, settings,
+    exports, files, health, images, inventory, jobs, messages, notifications, observe, pages, patients,
+    practitioners, queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -115,6 +115,12 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(records::get_record, records::update_record, records::retract_record))
         .routes(routes!(records::list_record_versions))
         .routes(routes!(records::get_record_version))
+        .routes(routes!(files::hand_in_file, files::list_files))
+        .routes(routes!(files::get_file, files::retract_file))
+        .routes(routes!(files::read_file))
+        .routes(routes!(images::announce_image, images::list_images))
+        .routes(routes!(images::complete_image))
+        .routes(routes!(images::get_image, images::retract_image))
 }
 
 /// What the practice keeps in stock.

@@ -4,6 +4,7 @@ pub mod billing;
 pub mod clients;
 pub mod config;
 mod exports;
+mod files;
 mod identity;
 mod inventory;
 pub mod notifications;

@@ -9,6 +9,7 @@ use permanence_domain::{
     },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
+    files::jobs::{ClearFile, ClearImage, SweepImages, TakeImage},
     identity::jobs::{SendAccountMail, SendInvitation},
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
@@ -68,6 +69,10 @@ impl Registry {
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
+            .with::<TakeImage>()
+            .with::<ClearFile>()
+            .with::<ClearImage>()
+            .with::<SweepImages>()
     }
 
     fn with<J: Perform>(self) -> Self {

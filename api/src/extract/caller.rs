@@ -51,6 +51,8 @@ permissions!(
     AppointmentsRead,
     AppointmentsWrite,
     AvailabilityWrite,
+    FilesRead,
+    FilesWrite,
     InventoryRead,
     InventoryWrite,
     BillingRead,

@@ -12,9 +12,9 @@ mod upload;
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
     AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
-    ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead, PatientsWrite,
-    Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite,
-    UsersRead, UsersWrite,
+    ExportsWrite, FilesRead, FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead,
+    PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, RecordsRead,
+    RecordsWrite, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
@@ -22,7 +22,7 @@ pub(crate) use input::{
     Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath,
 };
 pub(crate) use public::Public;
-pub(crate) use upload::{Csv, LogoPicture, Upload};
+pub(crate) use upload::{Csv, Handed, LogoPicture, Upload, discard};
 
 /// Largest body of a request, bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;

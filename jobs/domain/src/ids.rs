@@ -108,6 +108,10 @@ ids! {
     InvoicePreviewId,
     /// A record of a patient's care.
     MedicalRecordId,
+    /// A file that somebody handed in.
+    FileId,
+    /// A picture of a patient.
+    ImageId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }

@@ -11,6 +11,7 @@ pub mod db;
 pub mod error;
 pub mod exports;
 pub mod field;
+pub mod files;
 pub mod hours;
 pub mod idempotency;
 pub mod identity;

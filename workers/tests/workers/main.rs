@@ -6,6 +6,7 @@ mod account_mails;
 mod billing;
 mod deliveries;
 mod exports;
+mod images;
 mod imports;
 mod invitations;
 mod killed;

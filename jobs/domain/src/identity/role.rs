@@ -40,6 +40,10 @@ scopes! {
     RecordsRead = "medical_records:read",
     /// Write medical records.
     RecordsWrite = "medical_records:write",
+    /// See files: a patient's take `medical_records:read` as well.
+    FilesRead = "files:read",
+    /// Hand files in and retract one's own: a patient's take `medical_records:read` as well.
+    FilesWrite = "files:write",
     /// See the stock.
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
@@ -99,9 +103,9 @@ impl Role {
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
             AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, ExportsRead, ExportsWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite,
-            PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, RecordsRead,
-            RecordsWrite, UsersRead, UsersWrite,
+            BillingWrite, ExportsRead, ExportsWrite, FilesRead, FilesWrite, InventoryRead, InventoryWrite,
+            JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead,
+            QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -113,6 +117,8 @@ impl Role {
                 AppointmentsWrite,
                 AppointmentsOverride,
                 AvailabilityWrite,
+                FilesRead,
+                FilesWrite,
                 InventoryRead,
                 InventoryWrite,
                 ExportsRead,
@@ -136,6 +142,8 @@ impl Role {
                 BillingWrite,
                 RecordsRead,
                 RecordsWrite,
+                FilesRead,
+                FilesWrite,
                 InventoryRead,
                 InventoryWrite,
                 UsersRead,
@@ -146,6 +154,8 @@ impl Role {
                 PracticeRead,
                 AppointmentsRead,
                 RecordsRead,
+                FilesRead,
+                FilesWrite,
                 InventoryRead,
                 InventoryWrite,
             ],
@@ -158,6 +168,8 @@ impl Role {
                 BillingRead,
                 BillingWrite,
                 RecordsRead,
+                FilesRead,
+                FilesWrite,
                 InventoryRead,
                 InventoryWrite,
                 UsersRead,

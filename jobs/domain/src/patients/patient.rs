@@ -13,6 +13,7 @@ use crate::{
     db::TenantTx,
     error::{Error, Invalid, Problem, Problems, Result},
     field::{Day, EmailAddress, Language, PersonName, Phone, SearchText},
+    files::images,
     ids::PatientId,
     notifications,
     page::{Count, Page, PageQuery},
@@ -301,7 +302,8 @@ async fn find(
     Ok((rows.into_iter().map(Patient::from).collect(), total))
 }
 
-/// Replaces what is known of a patient; coming reminders follow the new address, number and consents at once.
+/// Replaces what is known of a patient; coming reminders follow the new address, number and consents at once, and pictures
+/// follow theirs.
 pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPatient) -> Result<Patient> {
     new.check(today(tx).await?)?;
     let before = get(tx, id).await?;
@@ -338,6 +340,11 @@ pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPat
         (new.email.as_ref().map(EmailAddress::as_str), new.phone.as_ref().map(Phone::as_str));
     if (before.email.as_deref(), before.phone.as_deref(), before.consents) != (email, phone, consents) {
         notifications::replan_patient(tx, id).await?;
+    }
+    match (before.consents.imaging, consents.imaging) {
+        (true, false) => images::withdrawn(tx, id).await?,
+        (false, true) => images::given(tx, id).await?,
+        _ => {}
     }
     audit::record(tx, "patient.update", "patient", id.0).await?;
     get(tx, id).await
