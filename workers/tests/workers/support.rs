@@ -366,15 +366,24 @@ fn patient() -> NewPatient {
 }
 
 pub(crate) fn by_sms() -> NewPatient {
-    NewPatient { consents: NewConsents { reminder_sms: true, reminder_email: false, imaging: None }, ..patient() }
+    NewPatient {
+        consents: NewConsents { reminder_sms: true, reminder_email: false, imaging: None },
+        ..patient()
+    }
 }
 
 pub(crate) fn by_email() -> NewPatient {
-    NewPatient { consents: NewConsents { reminder_sms: false, reminder_email: true, imaging: None }, ..patient() }
+    NewPatient {
+        consents: NewConsents { reminder_sms: false, reminder_email: true, imaging: None },
+        ..patient()
+    }
 }
 
 pub(crate) fn by_both() -> NewPatient {
-    NewPatient { consents: NewConsents { reminder_sms: true, reminder_email: true, imaging: None }, ..patient() }
+    NewPatient {
+        consents: NewConsents { reminder_sms: true, reminder_email: true, imaging: None },
+        ..patient()
+    }
 }
 
 pub(crate) fn by_nothing() -> NewPatient {

@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use crate::error::{Error, Result};
 
-/// Bytes at the end in which the mark of a PDF's end is looked for (ISO 32000-1, annex H).
+/// Bytes at the end in which the mark of an end is looked for, as readers of PDF do (ISO 32000-1, annex H).
 const TAIL: u64 = 1024;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The chunk that ends a PNG: empty, with its checksum (ISO/IEC 15948).
@@ -22,7 +22,8 @@ pub fn media_type(mut file: impl Read + Seek) -> Result<&'static str> {
     let ends = |mark: &[u8]| tail.windows(mark.len()).any(|window| window == mark);
     let known = match &head[..] {
         PNG => tail.ends_with(PNG_END).then_some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => tail.ends_with(&[0xff, 0xd9]).then_some("image/jpeg"),
+        // Some cameras write a little after the end.
+        [0xff, 0xd8, 0xff, ..] => ends(&[0xff, 0xd9]).then_some("image/jpeg"),
         [b'%', b'P', b'D', b'F', b'-', ..] => ends(b"%%EOF").then_some("application/pdf"),
         _ => None,
     };
