@@ -67,7 +67,7 @@ async fn sent(api: &TestApi, announced: &Answer, bytes: &[u8], changes: &[(&str,
 
 #[tokio::test]
 async fn a_picture_is_announced_sent_and_completed() {
-    let api = TestApi::start_at(chrono::Utc::now()).await;
+    let api = TestApi::start().await;
     let care = Care::of(&api, "Lilas").await;
     care.practitioner.post(&care.path(), picture()).await.refused(409, "imaging_not_consented");
     care.consents(json!({ "imaging": true })).await;

@@ -16,7 +16,7 @@ use permanence_domain::{
 };
 use permanence_queue::Failure;
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, sync::Semaphore};
 
 use crate::{
     perform::{Outcome, Perform, Run},
@@ -25,6 +25,9 @@ use crate::{
 
 /// Longest edge of a thumbnail, pixels.
 const THUMBNAIL: u32 = 320;
+
+/// A decoder may take a hundred megabytes: of many pictures at once the others wait.
+static DECODING: Semaphore = Semaphore::const_new(2);
 
 /// A picture that is what was announced.
 struct Looked {
@@ -66,6 +69,7 @@ impl Perform for TakeImage {
 }
 
 async fn look(storage: &Storage, attempt: &Attempt) -> Result<std::result::Result<Looked, Refusal>> {
+    let _turn = DECODING.acquire().await.map_err(Error::internal)?;
     let bytes = match read(storage, &attempt.source).await {
         Ok(bytes) => bytes,
         Err(Error::NotFound(_)) => return Ok(Err(Refusal::NotUploaded)),
