@@ -1,6 +1,7 @@
 //! The HTTP face of Permanence: extract, one domain call, respond. It performs no job and sends no message itself.
 
 mod appointments;
+mod audit;
 mod auth;
 mod availability;
 mod billing;
@@ -9,17 +10,20 @@ mod docs;
 mod error;
 mod exports;
 mod extract;
+mod figures;
 mod files;
 mod health;
 mod images;
 mod inventory;
 mod jobs;
 mod messages;
+mod migrations;
 mod notifications;
 mod observe;
 mod pages;
 mod patients;
 mod practitioners;
+mod privacy;
 mod queues;
 mod records;
 mod respond;

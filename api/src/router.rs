@@ -19,12 +19,12 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    appointments, auth, availability,
+    appointments, audit, auth, availability,
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     docs,
     error::{ApiError, unknown_method, unknown_route},
-    exports, files, health, images, inventory, jobs, messages, notifications, observe, pages, patients,
-    practitioners, queues, records, rooms, settings,
+    exports, figures, files, health, images, inventory, jobs, messages, migrations, notifications, observe,
+    pages, patients, practitioners, privacy, queues, records, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -71,6 +71,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             appointments::reschedule_appointment,
             appointments::cancel_appointment
         ))
+        .routes(routes!(appointments::note_no_show, appointments::take_back_no_show))
         .routes(routes!(availability::list_slots))
         .routes(routes!(availability::get_availability, availability::replace_availability))
         .routes(routes!(availability::add_entry))
@@ -87,8 +88,16 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_export, exports::list_exports))
         .routes(routes!(exports::get_export, exports::remove_export))
         .routes(routes!(exports::download_export))
+        // Whoever moves a practice in.
+        .routes(routes!(migrations::request_migration, migrations::list_migrations))
+        .routes(routes!(migrations::get_migration))
+        .routes(routes!(migrations::roll_back_migration))
+        // Whoever looks at the whole.
+        .merge(figures())
         // Whoever waits for a job, or looks after them; operators of the platform see every tenant's.
         .merge(background())
+        .routes(routes!(audit::list_audit_logs))
+        .routes(routes!(audit::list_platform_audit_logs))
         // Whoever bills.
         .merge(bills());
     OpenApiRouter::with_openapi(docs::Doc::openapi())
@@ -121,6 +130,14 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(images::announce_image, images::list_images))
         .routes(routes!(images::complete_image))
         .routes(routes!(images::get_image, images::retract_image))
+        .routes(routes!(privacy::request_erasure))
+        .routes(routes!(privacy::list_erasures))
+        .routes(routes!(privacy::get_erasure))
+        .routes(routes!(privacy::cancel_erasure))
+        .routes(routes!(privacy::get_certificate))
+        .routes(routes!(privacy::get_certificate_pdf))
+        .routes(routes!(privacy::list_retained))
+        .routes(routes!(privacy::open_retained))
 }
 
 /// What the practice keeps in stock.
@@ -133,6 +150,15 @@ fn stock() -> OpenApiRouter<App> {
         .routes(routes!(inventory::imports::request_import))
         .routes(routes!(inventory::imports::get_import))
         .routes(routes!(inventory::get_subscription, inventory::update_subscription))
+}
+
+/// Figures, and how fresh they are.
+fn figures() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(figures::get_overview))
+        .routes(routes!(figures::get_history))
+        .routes(routes!(figures::list_views))
+        .routes(routes!(figures::refresh_view))
 }
 
 /// What happens in the background.

@@ -66,7 +66,15 @@ async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync
         .map(|messaging| Messaging::new(messaging, db.clock().clone()))
         .transpose()?;
     let storage = config.storage.as_ref().map(Storage::new);
-    let registry = Registry::new(Services { db: db.clone(), messaging, storage, vault: config.vault });
+    let anchors = config.anchors.as_ref().map(Storage::new);
+    let registry = Registry::new(Services {
+        db: db.clone(),
+        messaging,
+        storage,
+        anchors,
+        vault: config.vault,
+        signer: config.signer,
+    });
     let listener = Listener::start(options.clone());
     tracing::info!(queue, "performing");
     let performing = perform(

@@ -3,20 +3,24 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
+    audit::jobs::{ForgetEntries, SealEntries},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
         RenderInvoicePreview, SendInvoice,
     },
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
+    figures::jobs::{RefreshView, RefreshViews},
     files::jobs::{ClearFile, ClearImage, SweepImages, TakeImage},
     identity::jobs::{SendAccountMail, SendInvitation},
+    import::jobs::ImportDump,
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::{EraseSubjects, FindDueErasures, RenderCertificate},
     vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
@@ -55,6 +59,7 @@ impl Registry {
             .with::<WatchStock>()
             .with::<SendDigest>()
             .with::<ImportItems>()
+            .with::<ImportDump>()
             .with::<InvoiceAppointment>()
             .with::<EndInvoiceRun>()
             .with::<FindOverdue>()
@@ -66,6 +71,9 @@ impl Registry {
             .with::<MaintainQueue>()
             .with::<PurgeAnswers>()
             .with::<Rewrap>()
+            .with::<FindDueErasures>()
+            .with::<EraseSubjects>()
+            .with::<RenderCertificate>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
@@ -73,6 +81,10 @@ impl Registry {
             .with::<ClearFile>()
             .with::<ClearImage>()
             .with::<SweepImages>()
+            .with::<RefreshViews>()
+            .with_long::<RefreshView>()
+            .with::<SealEntries>()
+            .with::<ForgetEntries>()
     }
 
     fn with<J: Perform>(self) -> Self {

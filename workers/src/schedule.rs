@@ -5,14 +5,20 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use permanence_domain::{
+    audit::{
+        Backlog, backlog,
+        jobs::{ForgetEntries, SealEntries},
+    },
     billing::jobs::FindOverdue,
     db::{Actor, Db},
     error::Result,
     exports::jobs::SweepExports,
+    figures::{self, jobs::RefreshViews},
     files::jobs::SweepImages,
     inventory::jobs::WatchStock,
     notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
+    privacy::jobs::FindDueErasures,
     vault::Rewrap,
 };
 use permanence_queue::{NewJob, cron, show_gauges};
@@ -30,6 +36,8 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
     let civil =
         |name, pattern, job| cron::Entry::new(name, pattern, Tz::Europe__Paris, cron::Missed::RunOnce, job);
     Ok(vec![
+        civil("seal-audit", "* * * * *", |_due| NewJob::of(&SealEntries {}))?,
+        civil("forget-audit", "47 3 * * *", |_due| NewJob::of(&ForgetEntries {}))?,
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
         civil("sweep-exports", "*/10 * * * *", |_due| NewJob::of(&SweepExports {}))?,
         civil("sweep-images", "37 * * * *", |_due| NewJob::of(&SweepImages {}))?,
@@ -37,7 +45,10 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("find-overdue", "11 9 * * *", |_due| NewJob::of(&FindOverdue {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
+        civil("refresh-views", "13 */6 * * *", |_due| NewJob::of(&RefreshViews {}))?,
         civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,
+        // In the night, when nobody waits for the database.
+        civil("find-due-erasures", "7 1 * * *", |_due| NewJob::of(&FindDueErasures {}))?,
         civil("rewrap-keys", "47 2 * * *", |_due| NewJob::of(&Rewrap {}))?,
         civil("purge-answers", "17 3 * * *", |_due| NewJob::of(&PurgeAnswers {}))?,
     ])
@@ -55,7 +66,8 @@ pub async fn tick(db: &Db, entries: &[cron::Entry]) -> Result<usize> {
     Ok(ticked.len())
 }
 
-/// Counts every queue's jobs and workers and the overdue messages once, and shows them as gauges of this process.
+/// Counts every queue's jobs and workers, the overdue messages, what the audit trail waits for and the age of the views once,
+/// and shows them as gauges of this process.
 pub async fn count(db: &Db) -> Result<()> {
     let mut tx = db.system(Actor::JOB).await?;
     let clock = tx.clock();
@@ -64,6 +76,23 @@ pub async fn count(db: &Db) -> Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; no count of ours is beyond it")]
     metrics::gauge!("permanence_messages_overdue").set(messages as f64);
     metrics::gauge!("permanence_messages_overdue_seconds").set(oldest_seconds);
+    for age in figures::ages(&mut tx).await? {
+        let view = age.view.name();
+        if let Some(seconds) = age.age_seconds {
+            metrics::gauge!("permanence_view_age_seconds", "view" => view).set(seconds);
+        }
+        metrics::gauge!("permanence_view_refreshing_seconds", "view" => view).set(age.refreshing_seconds);
+    }
+    let Backlog { unsealed_seconds, unanchored_seconds } = backlog(&mut tx).await?;
+    metrics::gauge!("permanence_audit_unsealed_seconds").set(unsealed_seconds);
+    metrics::gauge!("permanence_audit_unanchored_seconds").set(unanchored_seconds);
+    tx.commit().await
+}
+
+/// Has those views refreshed that never were, such as a new release's: the table above says when the next one is due.
+async fn refresh_missing(db: &Db) -> Result<()> {
+    let mut tx = db.system(Actor::JOB).await?;
+    figures::request_missing(&mut tx).await?;
     tx.commit().await
 }
 
@@ -85,6 +114,9 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
     let entries = Arc::new(entries()?);
+    if let Err(error) = refresh_missing(&db).await {
+        tracing::warn!(%error, "new views wait for their regular refresh");
+    }
     let mut scheduler = JobScheduler::new().await?;
     let ticking = db.clone();
     let job = Job::new_async("0 * * * * *", move |_, _| {

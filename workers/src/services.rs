@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use permanence_domain::{
     Error, clock::SharedClock, db::Db, error::Result, identity::TokenHashes, notifications::Links,
-    storage::Storage, vault::Vault,
+    privacy::Signer, storage::Storage, vault::Vault,
 };
 use url::Url;
 
@@ -103,6 +103,10 @@ pub struct Services {
     pub storage: Option<Storage>,
     /// The keys of what is sealed.
     pub vault: Option<Vault>,
+    /// Signs the certificates of erasures.
+    pub signer: Option<Signer>,
+    /// Where the audit trail is anchored: another store, or the same.
+    pub anchors: Option<Storage>,
 }
 
 impl Services {
@@ -113,12 +117,25 @@ impl Services {
 
     /// The object store, in a pool that has it.
     pub fn storage(&self) -> Result<&Storage> {
-        self.storage
-            .as_ref()
-            .ok_or_else(|| Error::internal("this pool is configured without an object store"))
+        configured(self.storage.as_ref())
     }
+
+    /// Where anchors lie, in a pool that has an object store.
+    pub fn anchors(&self) -> Result<&Storage> {
+        configured(self.anchors.as_ref())
+    }
+
     /// The keys of what is sealed, in the pool that has them.
     pub fn vault(&self) -> Result<&Vault> {
         self.vault.as_ref().ok_or_else(|| Error::internal("this pool is configured without keys"))
     }
+
+    /// Signs the certificates of erasures, in the pool that has the key.
+    pub fn signer(&self) -> Result<&Signer> {
+        self.signer.as_ref().ok_or_else(|| Error::internal("this pool is configured without a key to sign"))
+    }
+}
+
+fn configured(store: Option<&Storage>) -> Result<&Storage> {
+    store.ok_or_else(|| Error::internal("this pool is configured without an object store"))
 }

@@ -87,6 +87,30 @@ pub(crate) async fn cancel_appointment(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Note that the patient did not come; twice is the same as once.
+#[utoipa::path(put, path = "/appointments/{id}/no-show", tag = "appointments", security(("bearer" = [])),
+    params(("id" = AppointmentId, Path)), responses((status = 204), CommonErrors))]
+pub(crate) async fn note_no_show(
+    mut write: Read<AppointmentsWrite>,
+    Path(id): Path<AppointmentId>,
+) -> Result<StatusCode> {
+    scheduling::note_no_show(&mut write.tx, id).await?;
+    write.tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take back that the patient did not come; twice is the same as once.
+#[utoipa::path(delete, path = "/appointments/{id}/no-show", tag = "appointments", security(("bearer" = [])),
+    params(("id" = AppointmentId, Path)), responses((status = 204), CommonErrors))]
+pub(crate) async fn take_back_no_show(
+    mut write: Read<AppointmentsWrite>,
+    Path(id): Path<AppointmentId>,
+) -> Result<StatusCode> {
+    scheduling::take_back_no_show(&mut write.tx, id).await?;
+    write.tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// What was and is to be said about the appointment, with all that happened to each message; its last move first.
 #[utoipa::path(get, path = "/appointments/{id}/messages", tag = "messages", security(("bearer" = [])),
     params(("id" = AppointmentId, Path)), responses((status = 200, body = Vec<MessageLog>), CommonErrors))]

@@ -55,7 +55,7 @@ pub(crate) async fn get_quote_pdf(
 }
 
 /// To the PDF, or to patience.
-pub(super) async fn lead(app: &App, paper: Option<Paper>) -> Result<Response> {
+pub(crate) async fn lead(app: &App, paper: Option<Paper>) -> Result<Response> {
     let Some(paper) = paper else {
         let pending = Json(PaperPending { status: "pending" });
         return Ok((StatusCode::ACCEPTED, [(header::RETRY_AFTER, "2")], pending).into_response());

@@ -7,7 +7,8 @@ use axum::{
 };
 use deserr::Deserr;
 use permanence_domain::{
-    Error, Invalid, Problem, billing::InvoiceTemplateKey, notifications::templates::TemplateKey,
+    Error, Invalid, Problem, billing::InvoiceTemplateKey, figures::View,
+    notifications::templates::TemplateKey,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -85,6 +86,18 @@ impl FromRequestParts<App> for QueueName {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         segments(parts, app, || Error::NotFound("queue")).await.map(Self)
+    }
+}
+
+/// A view's name in the path.
+#[derive(Debug)]
+pub(crate) struct ViewName(pub(crate) View);
+
+impl FromRequestParts<App> for ViewName {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        segments(parts, app, || Error::NotFound("view")).await.map(Self)
     }
 }
 

@@ -11,18 +11,19 @@ mod upload;
 
 pub(crate) use ask::Ask;
 pub(crate) use caller::{
-    AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead, BillingWrite, Caller, ExportsRead,
-    ExportsWrite, FilesRead, FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, PatientsRead,
-    PatientsWrite, Permission, PracticeRead, PracticeWrite, QueuesRead, QueuesWrite, Read, RecordsRead,
-    RecordsWrite, UsersRead, UsersWrite,
+    AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite, BillingRead, BillingWrite, Caller,
+    ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead, FilesWrite, InventoryRead,
+    InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead, PatientsWrite,
+    Permission, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead,
+    QueuesWrite, Read, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
 pub(crate) use input::{
-    Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath,
+    Empty, Idempotent, InvoiceTemplatePath, JobNumber, Path, Query, QueueName, TemplatePath, ViewName,
 };
 pub(crate) use public::Public;
-pub(crate) use upload::{Csv, Handed, LogoPicture, Upload, discard};
+pub(crate) use upload::{Csv, Dump, Handed, LogoPicture, Upload, discard};
 
 /// Largest body of a request, bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;

@@ -12,8 +12,10 @@ use futures::StreamExt;
 use permanence_domain::{
     Error, files,
     idempotency::{self, Principal},
+    import, inventory,
     picture::Picture,
     storage::ObjectKey,
+    uploads,
     vault::ContentKey,
 };
 use sha2::{Digest, Sha256};
@@ -56,7 +58,7 @@ pub(crate) trait FileKind: Send + Sync + 'static {
 pub(crate) struct Csv;
 
 impl FileKind for Csv {
-    const AREA: &'static str = "imports";
+    const AREA: &'static str = inventory::import::AREA;
     const MEDIA_TYPES: &'static [&'static str] =
         &["text/csv", "application/csv", "text/tab-separated-values"];
     const SUFFIX: &'static str = "csv";
@@ -64,12 +66,24 @@ impl FileKind for Csv {
     const MOST_BYTES: u64 = 128 * 1024 * 1024;
 }
 
+/// What a browser kept of a practice.
+#[derive(Debug)]
+pub(crate) struct Dump;
+
+impl FileKind for Dump {
+    const AREA: &'static str = import::AREA;
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+    const SUFFIX: &'static str = "json";
+    const WRONG_TYPE: &'static str = "not_json";
+    const MOST_BYTES: u64 = 512 * 1024 * 1024;
+}
+
 /// A picture to head papers with.
 #[derive(Debug)]
 pub(crate) struct LogoPicture;
 
 impl FileKind for LogoPicture {
-    const AREA: &'static str = "logos";
+    const AREA: &'static str = uploads::LOGOS;
     const MEDIA_TYPES: &'static [&'static str] = &["image/png", "image/jpeg"];
     const SUFFIX: &'static str = "picture";
     const WRONG_TYPE: &'static str = "not_a_picture";

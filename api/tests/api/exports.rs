@@ -197,11 +197,54 @@ async fn what_cannot_be_exported_is_told_all_at_once() {
         told,
         [
             "color: unknown_field: one of the fields kind, format, profile, filters",
-            "format: unknown_value: one of csv, zip, xlsx",
-            "kind: unknown_value: one of patients, appointments, invoices, payments",
+            "format: unknown_value: one of csv, zip, xlsx, txt",
+            "kind: unknown_value: one of patients, appointments, invoices, payments, inventory, accounting_entries",
         ]
     );
     assert_eq!(practice.admin.get(EXPORTS).await.expect(200).body["total"], 0);
+}
+
+#[tokio::test]
+async fn accounting_entries_need_a_period_that_is_over_and_a_seller() {
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let entries = |format: &str, filters: Value| json!({ "kind": "accounting_entries", "format": format, "filters": filters });
+    let period = |from: &str, to: &str| json!({ "from": from, "to": to });
+    let refusals = async |body: Value| -> Vec<(String, String)> {
+        let refused = practice.admin.post(EXPORTS, body).await;
+        refused.refused(422, "invalid_input");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let errors = refused.body["errors"].as_array().unwrap();
+        errors.iter().map(|error| (text(&error["field"]), text(&error["code"]))).collect()
+    };
+    let of = |field: &str, code: &str| (field.to_owned(), code.to_owned());
+    assert_eq!(
+        refusals(entries("csv", json!({}))).await,
+        [of("format", "not_for_kind"), of("filters.from", "missing"), of("filters.to", "missing")]
+    );
+    // It is the fourth of January.
+    assert_eq!(
+        refusals(entries("txt", period("2027-01-01", "2027-01-04"))).await,
+        [of("filters.to", "period_not_over")]
+    );
+    assert_eq!(
+        refusals(entries("zip", period("2025-01-01", "2027-01-01"))).await,
+        [of("filters.to", "period_too_long")]
+    );
+    let mut profiled = entries("zip", period("2026-01-01", "2026-12-31"));
+    profiled["profile"] = json!("french");
+    assert_eq!(refusals(profiled).await, [of("profile", "not_for_kind")]);
+    let other = json!({ "kind": "patients", "format": "txt" });
+    assert_eq!(refusals(other).await, [of("format", "not_for_kind")]);
+
+    let year = entries("txt", period("2026-01-01", "2026-12-31"));
+    practice.admin.post(EXPORTS, year.clone()).await.refused(409, "seller_unknown");
+    practice.sells().await;
+    let asked = practice.admin.post(EXPORTS, year).await.expect(202);
+    assert_eq!((&asked.body["kind"], &asked.body["profile"]), (&json!("accounting_entries"), &Value::Null));
+    written(&api, &practice, &asked.id(), b"x").await;
+    let led = practice.admin.get(&format!("{EXPORTS}/{}/download", asked.id())).await.expect(302);
+    assert!(led.header("location").contains("732829320FEC20261231.txt"), "{}", led.header("location"));
 }
 
 #[tokio::test]

@@ -3,12 +3,16 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod appointments;
+mod audit;
 mod auth;
 mod availability;
 mod billing;
 mod contract;
+mod dashboard;
+mod erasures;
 mod errors;
 mod exports;
+mod figures;
 mod files;
 mod health;
 mod idempotency;
@@ -18,6 +22,8 @@ mod inventory;
 mod isolation;
 mod jobs;
 mod links;
+mod migrations;
+mod no_shows;
 mod notifications;
 mod password;
 mod patients;

@@ -1,5 +1,6 @@
 //! The whole platform in one process: `cargo run` starts it, `cargo run -- reset` clears what it kept, and
-//! `permanence queues` and `permanence jobs` operate a platform that runs, this one or another.
+//! `permanence queues` and `permanence jobs` operate a platform that runs, this one or another, and `permanence audit` proves its
+//! trail.
 
 mod banner;
 mod commands;
@@ -19,7 +20,7 @@ use permanence_domain::{
     telemetry::{self, LogFormat},
 };
 
-use commands::{JobsCommand, QueuesCommand, Wanted};
+use commands::{AuditCommand, JobsCommand, PrivacyCommand, QueuesCommand, Wanted};
 
 /// What goes wrong is told in one sentence.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -41,18 +42,28 @@ enum Command {
     Queues(Wanted<QueuesCommand>),
     /// Look at jobs there; cancel, discard and retry them
     Jobs(Wanted<JobsCommand>),
+    /// Check the certificate of an erasure
+    Privacy(Wanted<PrivacyCommand>),
+    /// Prove the audit trail there, or take it out into a file
+    Audit(Wanted<AuditCommand>),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    if !matches!(command, Some(Command::Queues(_) | Command::Jobs(_))) {
+    let operates = matches!(
+        command,
+        Some(Command::Queues(_) | Command::Jobs(_) | Command::Audit(_) | Command::Privacy(_))
+    );
+    if !operates {
         telemetry::init(LogFormat::Text);
     }
     let ended = match command {
         None => run().await,
         Some(Command::Reset) => parts::reset(&folder()).await,
         Some(Command::Queues(wanted)) => return commands::queues(&folder(), wanted).await,
+        Some(Command::Privacy(wanted)) => return commands::privacy(&folder(), wanted),
+        Some(Command::Audit(wanted)) => return commands::audit(&folder(), wanted).await,
         Some(Command::Jobs(wanted)) => return commands::jobs(&folder(), wanted).await,
     };
     match ended {

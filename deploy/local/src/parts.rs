@@ -163,6 +163,7 @@ pub(crate) fn imagine(env: &mut Env) {
     part("JWT_ACCESS_KEYS", &[("JWT_ACCESS_KEYS", &format!("k:{key}"))]);
     part("JWT_REFRESH_KEY", &[("JWT_REFRESH_KEY", &other_key)]);
     part("ENCRYPTION_KEY", &[("ENCRYPTION_KEY", &key)]);
+    part("CERTIFICATE_KEY", &[("CERTIFICATE_KEY", &other_key)]);
     if env.get("MASTER_KEYS_FILE").is_none() {
         env.set_default("MASTER_KEYS", format!("k:{key}"));
     }

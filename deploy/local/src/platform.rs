@@ -5,9 +5,10 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use permanence_api::{App, bind, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::{SharedClock, SystemClock},
-    config::{Env, postgres_url},
+    config::{Env, StorageConfig, postgres_url},
     db::Db,
     migrate::migrate,
+    privacy::Signer,
     storage::Storage,
     telemetry,
 };
@@ -45,6 +46,8 @@ pub(crate) struct Platform {
 struct Config {
     api: ApiConfig,
     messaging: MessagingConfig,
+    signer: Signer,
+    anchors: StorageConfig,
     owner: PgConnectOptions,
 }
 
@@ -62,9 +65,11 @@ fn configure(mut env: Env) -> Result<Config, Failure> {
     let owner = postgres_url(&mut env, "DATABASE_OWNER_URL");
     let api = ApiConfig::read(&mut env);
     let messaging = MessagingConfig::read(&mut env);
-    let all = owner.zip(api).zip(messaging);
-    let ((owner, api), messaging) = env.finish(all)?;
-    Ok(Config { api, messaging, owner: owner.expose().parse()? })
+    let signer = Signer::read(&mut env);
+    let anchors = StorageConfig::read_for_anchors(&mut env);
+    let all = owner.zip(api).zip(messaging).zip(signer).zip(anchors);
+    let ((((owner, api), messaging), signer), anchors) = env.finish(all)?;
+    Ok(Config { api, messaging, signer, anchors, owner: owner.expose().parse()? })
 }
 
 impl Platform {
@@ -99,8 +104,14 @@ impl Platform {
         let mut tasks = JoinSet::new();
         let messaging = Messaging::new(&config.messaging, clock.clone())?;
         let storage = Some(Storage::new(&config.api.storage));
-        let vault = Some(config.api.vault.clone());
-        let registry = Registry::new(Services { db: db.clone(), messaging: Some(messaging), storage, vault });
+        let registry = Registry::new(Services {
+            db: db.clone(),
+            messaging: Some(messaging),
+            storage,
+            anchors: Some(Storage::new(&config.anchors)),
+            vault: Some(config.api.vault.clone()),
+            signer: Some(config.signer.clone()),
+        });
         let bell = Listener::start(options.clone());
         for queue in POOLS {
             let pool = process::Pool {

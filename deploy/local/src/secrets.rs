@@ -13,11 +13,12 @@ use permanence_domain::crypto::random_bytes;
 use crate::Failure;
 
 /// The variables that hold keys, with how many random bytes each takes.
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 6] = [
     ("JWT_ACCESS_KEYS", "local:"),
     ("JWT_REFRESH_KEY", ""),
     ("ENCRYPTION_KEY", ""),
     ("MASTER_KEYS", "local:"),
+    ("CERTIFICATE_KEY", ""),
     (DATABASE_PASSWORD, ""),
 ];
 

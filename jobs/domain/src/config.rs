@@ -252,14 +252,29 @@ pub struct StorageConfig {
 impl StorageConfig {
     /// Reads the `S3_…` variables.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let endpoint = env.required("S3_ENDPOINT", "a URL such as https://s3.gra.io.cloud.ovh.net", http_url);
-        let region = env.or("S3_REGION", "us-east-1".to_owned(), "a region", parsed);
-        let bucket = env.required("S3_BUCKET", "a bucket name of 3 to 63 of a-z 0-9 . -", |text| {
+        Self::read_named(env, |_, name| name.to_owned())
+    }
+
+    /// Reads where the audit trail is anchored: the `AUDIT_S3_…` variables, and for what they leave out those of `S3_…`.
+    pub fn read_for_anchors(env: &mut Env) -> Option<Self> {
+        Self::read_named(env, |env, name| {
+            let own = format!("AUDIT_{name}");
+            if env.get(&own).is_some() { own } else { name.to_owned() }
+        })
+    }
+
+    fn read_named(env: &mut Env, name: impl Fn(&Env, &str) -> String) -> Option<Self> {
+        let [endpoint, region, bucket, access_key, secret_key] =
+            ["S3_ENDPOINT", "S3_REGION", "S3_BUCKET", "S3_ACCESS_KEY", "S3_SECRET_KEY"]
+                .map(|variable| name(env, variable));
+        let endpoint = env.required(&endpoint, "a URL such as https://s3.gra.io.cloud.ovh.net", http_url);
+        let region = env.or(&region, "us-east-1".to_owned(), "a region", parsed);
+        let bucket = env.required(&bucket, "a bucket name of 3 to 63 of a-z 0-9 . -", |text| {
             let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
             ((3..=63).contains(&text.len()) && text.bytes().all(allowed)).then(|| text.to_owned())
         });
-        let access_key = env.required("S3_ACCESS_KEY", "the access key id", parsed);
-        let secret_key = env.secret("S3_SECRET_KEY", "the secret access key", |_| true);
+        let access_key = env.required(&access_key, "the access key id", parsed);
+        let secret_key = env.secret(&secret_key, "the secret access key", |_| true);
         Some(Self {
             endpoint: endpoint?,
             region: region?,
@@ -380,6 +395,25 @@ mod tests {
                 "JWT_ACCESS_TTL: read `15 minutes`, expected a duration such as 15m",
             ]
         );
+    }
+
+    #[test]
+    fn anchors_lie_where_everything_does_unless_said_otherwise() {
+        let own = [
+            ("S3_ENDPOINT", "https://s3.example"),
+            ("S3_BUCKET", "permanence"),
+            ("S3_ACCESS_KEY", "k"),
+            ("S3_SECRET_KEY", "s"),
+        ];
+        let of = |config: StorageConfig| (config.bucket, config.access_key, config.endpoint.to_string());
+        let same = StorageConfig::read_for_anchors(&mut env(&own)).unwrap();
+        assert_eq!(of(same), ("permanence".to_owned(), "k".to_owned(), "https://s3.example/".to_owned()));
+        let apart = [&own[..], &[("AUDIT_S3_BUCKET", "anchors"), ("AUDIT_S3_ACCESS_KEY", "a")]].concat();
+        let apart = StorageConfig::read_for_anchors(&mut env(&apart)).unwrap();
+        assert_eq!(of(apart), ("anchors".to_owned(), "a".to_owned(), "https://s3.example/".to_owned()));
+        let mut wrong = env(&[&own[..], &[("AUDIT_S3_BUCKET", "A!")]].concat());
+        let read = StorageConfig::read_for_anchors(&mut wrong);
+        assert!(wrong.finish(read).unwrap_err().0[0].starts_with("AUDIT_S3_BUCKET: read `A!`"));
     }
 
     #[test]

@@ -94,6 +94,8 @@ ids! {
     ImportId,
     /// What a member is told within the application.
     NotificationId,
+    /// A practice's moving in with its old data.
+    MigrationId,
     /// An export of a tenant's rows.
     ExportId,
     /// A service that the practice charges for.
@@ -106,6 +108,10 @@ ids! {
     InvoiceMailId,
     /// A specimen of a practice's words on paper.
     InvoicePreviewId,
+    /// The erasure of a patient.
+    ErasureId,
+    /// What the law keeps of somebody who was erased.
+    RetainedId,
     /// A record of a patient's care.
     MedicalRecordId,
     /// A file that somebody handed in.

@@ -56,10 +56,12 @@ const GAUGES_LAST: Duration = Duration::from_mins(5);
 /// The recorder of this process's metrics, to be installed with or without a listener.
 pub fn prometheus() -> Result<PrometheusBuilder, BuildError> {
     let of_jobs = Matcher::Prefix("permanence_queue_".to_owned());
+    let of_views = Matcher::Prefix("permanence_view_".to_owned());
     let lateness = Matcher::Full("permanence_message_lateness_seconds".to_owned());
     Ok(PrometheusBuilder::new()
         .set_buckets(&SECONDS)?
         .set_buckets_for_metric(of_jobs, &JOB_SECONDS)?
+        .set_buckets_for_metric(of_views, &JOB_SECONDS)?
         .set_buckets_for_metric(lateness, &JOB_SECONDS)?
         .idle_timeout(MetricKindMask::GAUGE, Some(GAUGES_LAST)))
 }

@@ -47,7 +47,7 @@ pub(super) fn rate(hundredths: u32, language: Language) -> String {
 }
 
 /// A day in words: `1er mars 2026`, `1 March 2026`.
-pub(super) fn date(day: NaiveDate, language: Language) -> String {
+pub(crate) fn date(day: NaiveDate, language: Language) -> String {
     let month = month(day, language);
     match language {
         Language::Fr if day.day() == 1 => format!("1er\u{a0}{month}\u{a0}{}", day.year()),

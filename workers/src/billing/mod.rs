@@ -17,6 +17,8 @@ use permanence_domain::billing::{Document, DocumentKind};
 
 use crate::paper::{Archive, Attachment, Page, PaperError, Picture, one_line};
 
+pub(crate) use format::date;
+
 /// Draws a document as PDF/A-3b: an invoice or a credit note is a Factur-X of the profile EN 16931, a quote carries no
 /// XML. Takes milliseconds of a processor: call it where that does not keep others waiting.
 pub fn render(document: &Document, logo: Option<&[u8]>) -> Result<Vec<u8>, PaperError> {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use permanence_domain::{
     config::{ConfigError, DatabaseConfig, Env, StorageConfig, parsed},
+    privacy::Signer,
     vault::Vault,
 };
 
@@ -27,6 +28,10 @@ pub struct WorkerConfig {
     pub storage: Option<StorageConfig>,
     /// The keys of what is sealed, in the pool that reads or destroys it.
     pub vault: Option<Vault>,
+    /// Signs the certificates of erasures, in the same pool.
+    pub signer: Option<Signer>,
+    /// Where the audit trail is anchored, in the pools that have an object store.
+    pub anchors: Option<StorageConfig>,
 }
 
 /// What the jobs of a pool need besides the database.
@@ -36,7 +41,7 @@ pub struct Needs {
     pub messaging: bool,
     /// The object store.
     pub storage: bool,
-    /// The keys of what is sealed.
+    /// The keys of what is sealed, and the one that signs certificates.
     pub vault: bool,
 }
 
@@ -59,6 +64,8 @@ impl WorkerConfig {
         let messaging = if needs.messaging { MessagingConfig::read(env).map(Some) } else { Some(None) };
         let storage = if needs.storage { StorageConfig::read(env).map(Some) } else { Some(None) };
         let vault = if needs.vault { Vault::read(env).map(Some) } else { Some(None) };
+        let signer = if needs.vault { Signer::read(env).map(Some) } else { Some(None) };
+        let anchors = if needs.storage { StorageConfig::read_for_anchors(env).map(Some) } else { Some(None) };
         Some(Self {
             database: database?,
             concurrency: concurrency?,
@@ -66,6 +73,8 @@ impl WorkerConfig {
             messaging: messaging?,
             storage: storage?,
             vault: vault?,
+            signer: signer?,
+            anchors: anchors?,
         })
     }
 }

@@ -4,4 +4,5 @@ mod clear_export;
 mod file;
 mod pour;
 mod sweep_exports;
+mod sweep_uploads;
 mod write_export;

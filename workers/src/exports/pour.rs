@@ -42,6 +42,7 @@ impl<'a> Pour<'a> {
             format: draft.format,
             profile: draft.profile,
             filters: draft.filters.clone(),
+            stem: draft.stem.clone(),
             rows,
             at,
         };

@@ -1,5 +1,5 @@
-//! Finds what no other job will clear: exports whose jobs were given up, and uploads that were begun by a process that died
-//! before it could note them.
+//! Finds what no other job will clear: exports whose jobs were given up, uploads that were begun by a process that died
+//! before it could note them, and files that a request took and nobody noted.
 
 use chrono::Duration;
 use permanence_domain::{
@@ -8,6 +8,7 @@ use permanence_domain::{
     exports::{AREA, forget, jobs::SweepExports, known_uploads, sweep},
 };
 
+use super::sweep_uploads::remove_unwanted;
 use crate::{
     perform::{Outcome, Perform, Run},
     services::Services,
@@ -23,7 +24,10 @@ impl Perform for SweepExports {
         let forgotten = forget(&mut tx).await?;
         tx.commit().await?;
         let aborted = abort_unknown(services).await?;
-        let told = serde_json::json!({ "found": found, "forgotten": forgotten, "uploads_aborted": aborted });
+        let removed = remove_unwanted(services).await?;
+        let told = serde_json::json!({
+            "found": found, "forgotten": forgotten, "uploads_aborted": aborted, "files_removed": removed,
+        });
         Ok(Outcome::Done(Some(told)))
     }
 }

@@ -92,14 +92,18 @@ async fn monday(world: &World) -> [AppointmentId; 3] {
 async fn a_run_invoices_each_appointment_once_however_often_it_runs() {
     let world = World::at("2027-01-04T08:00:00Z", Tz::Europe__Paris).await;
     let [first, ..] = monday(&world).await;
+    let missed = world.book("2027-01-11T13:00:00").await;
     sells(&world).await;
     charges(&world, None).await;
     world.clock.set("2027-01-12T08:00:00Z".parse().unwrap());
+    let mut tx = world.begin().await;
+    scheduling::note_no_show(&mut tx, missed).await.unwrap();
+    tx.commit().await.unwrap();
     let run = run_over(&world, "2027-01-11", "2027-01-12").await;
     let again = run_over(&world, "2027-01-11", "2027-01-12").await;
     let pool = world.work_on("invoices");
     let (run, again) = (ended(&world, run).await, ended(&world, again).await);
-    assert_eq!((run.total, again.total), (2, 2), "the cancelled one is not invoiced");
+    assert_eq!((run.total, again.total), (2, 2), "neither the cancelled one nor the missed one");
     assert_eq!(run.issued + again.issued, 2);
     assert_eq!(run.skipped + again.skipped, 2);
     for reason in run.reasons.iter().chain(&again.reasons) {

@@ -3,15 +3,19 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod account_mails;
+mod audit;
 mod billing;
 mod deliveries;
+mod erasure;
 mod exports;
+mod figures;
 mod images;
 mod imports;
 mod invitations;
 mod killed;
 mod looks;
 mod metrics;
+mod moving;
 mod papers;
 mod reasons;
 mod reminders;

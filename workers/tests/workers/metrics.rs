@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use permanence_domain::telemetry::prometheus;
+use permanence_domain::{
+    figures::{Start, View, begin, jobs::RefreshView},
+    telemetry::prometheus,
+};
 use permanence_workers::schedule::count;
 
 use crate::support::World;
@@ -41,6 +44,8 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
         (r#"permanence_queue_paused{queue="reminders"}"#.to_owned(), 0.0),
         ("permanence_messages_overdue".to_owned(), 1.0),
         ("permanence_messages_overdue_seconds".to_owned(), 30.0),
+        ("permanence_audit_unsealed_seconds".to_owned(), 30.0),
+        ("permanence_audit_unanchored_seconds".to_owned(), 0.0),
     ] {
         assert_eq!(value(&before, &series), Some(expected), "{series}\n{before}");
     }
@@ -76,4 +81,25 @@ async fn the_queues_are_counted_and_the_jobs_are_timed() {
     }
     assert!(!after.contains("quantile="), "{after}");
     pool.drain().await;
+}
+
+#[tokio::test]
+async fn a_views_age_is_shown_and_a_long_refresh_while_it_runs() {
+    let recorder = prometheus().unwrap().build_recorder();
+    let handle = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let world = World::at("2027-01-04T08:00:00Z", Tz::Europe__Paris).await;
+    let shown = async || {
+        count(&world.db).await.unwrap();
+        let text = handle.render();
+        ["age", "refreshing"]
+            .map(|what| value(&text, &format!(r#"permanence_view_{what}_seconds{{view="practice_days"}}"#)))
+    };
+    assert_eq!(shown().await, [None, Some(0.0)], "what was never refreshed has no age");
+    let asked = RefreshView { view: View::PracticeDays, after: 0 };
+    let Start::Refresh(refresh) = begin(&world.db, asked).await.unwrap() else { panic!("it is its turn") };
+    world.clock.advance(Duration::from_secs(15));
+    assert_eq!(shown().await, [None, Some(15.0)]);
+    refresh.run(&world.db).await.unwrap();
+    assert_eq!(shown().await, [Some(15.0), Some(0.0)], "as old as the begin of what brought it");
 }

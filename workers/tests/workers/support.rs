@@ -1,6 +1,12 @@
 //! One harness: a practice with a patient, the reminders pool at work, an outbox that catches what leaves.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
@@ -15,6 +21,7 @@ use permanence_domain::{
     notifications::{MessageLog, MessageStatus, Purpose, messages_of_appointment},
     patients::{self, NewConsents, NewPatient},
     people::{self, NewPractitioner},
+    privacy::Signer,
     scheduling::{self, NewAppointment},
     storage::Storage,
     tenants,
@@ -60,6 +67,11 @@ pub(crate) struct World {
 /// The keys of every test's platform.
 pub(crate) fn vault() -> Vault {
     Vault::new(LocalMaster::parse(&format!("test:{}", "0e".repeat(32))).expect("a master key"))
+}
+
+/// Signs every test's certificates.
+pub(crate) fn signer() -> Signer {
+    Signer::of(&Secret::new("0d".repeat(32))).expect("a key")
 }
 
 /// Waits for a future that must come true soon.
@@ -304,13 +316,25 @@ impl World {
         ]
     }
 
+    /// Starts a pool's real binary, one that sends nothing.
+    pub(crate) fn start(&self, binary: &str) -> Child {
+        Command::new(binary)
+            .env_clear()
+            .envs(self.environment())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts")
+    }
+
     pub(crate) fn services(&self) -> Services {
         let messaging = Messaging::new(&self.messaging(), self.db.clock().clone()).expect("messaging");
         Services {
             db: self.db.clone(),
             messaging: Some(messaging),
             storage: Some(self.storage()),
+            anchors: Some(self.storage()),
             vault: Some(vault()),
+            signer: Some(signer()),
         }
     }
 

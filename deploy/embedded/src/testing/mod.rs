@@ -54,7 +54,7 @@ impl TestDatabase {
         run(&mut connection, format!("CREATE DATABASE {} TEMPLATE {}", quote(&name), quote(template)))
             .await?;
         let database = Self { server, name };
-        restrict(&mut connection, &database.name).await?;
+        restrict(&mut connection, &database.name, template).await?;
         connection.close().await?;
         Ok(database)
     }
@@ -140,13 +140,23 @@ async fn grant_login(connection: &mut PgConnection) -> Result<(), Error> {
     run(connection, "SELECT pg_advisory_unlock(7302194)".to_owned()).await
 }
 
-/// Repeats for a copy what a template does not pass on: who may connect.
-async fn restrict(connection: &mut PgConnection, database: &str) -> Result<(), Error> {
+/// Repeats for a copy what a template does not pass on: who may connect, and what the migrations granted on it.
+async fn restrict(connection: &mut PgConnection, database: &str, template: &str) -> Result<(), Error> {
+    let granted: Vec<String> = sqlx::query_scalar(
+        "SELECT format('GRANT %s ON DATABASE %I TO %I', acl.privilege_type, $1, r.rolname)
+         FROM pg_database d, aclexplode(d.datacl) acl JOIN pg_roles r ON r.oid = acl.grantee
+         WHERE d.datname = $2",
+    )
+    .bind(database)
+    .bind(template)
+    .fetch_all(&mut *connection)
+    .await?;
     let database = quote(database);
     run(
         connection,
         format!(
-            "REVOKE ALL ON DATABASE {database} FROM PUBLIC; GRANT CONNECT ON DATABASE {database} TO {LOGIN}"
+            "REVOKE ALL ON DATABASE {database} FROM PUBLIC; GRANT CONNECT ON DATABASE {database} TO {LOGIN}; {}",
+            granted.join("; ")
         ),
     )
     .await

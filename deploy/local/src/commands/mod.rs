@@ -1,8 +1,10 @@
-//! The command line to a platform's queues and jobs: reads what is wanted, has it done by the domain's operations, which
+//! The command line to a platform's queues, jobs and audit trail: reads what is wanted, has it done by the domain's operations, which
 //! note it in the audit trail, and prints what came of it. Owns no rule and no SQL.
 
+mod audit;
 mod jobs;
 mod print;
+mod privacy;
 mod queues;
 
 use std::{path::Path, process::ExitCode, sync::Arc};
@@ -16,10 +18,12 @@ use permanence_domain::{
 };
 use permanence_queue::Waker;
 
-pub(crate) use self::{jobs::JobsCommand, queues::QueuesCommand};
+pub(crate) use self::{
+    audit::AuditCommand, jobs::JobsCommand, privacy::PrivacyCommand, queues::QueuesCommand,
+};
 use crate::{Failure, banner, parts};
 
-/// What a person wants of the queues or of the jobs in them.
+/// What a person wants of the queues, of the jobs in them, or of the audit trail.
 #[derive(Debug, Args)]
 pub(crate) struct Wanted<C: clap::Subcommand> {
     #[command(subcommand)]
@@ -70,6 +74,11 @@ pub(crate) async fn queues(folder: &Path, wanted: Wanted<QueuesCommand>) -> Exit
     told(done.await)
 }
 
+/// Carries a command about certificates out.
+pub(crate) fn privacy(folder: &Path, wanted: Wanted<PrivacyCommand>) -> ExitCode {
+    told(privacy::run(folder, wanted.command, wanted.json))
+}
+
 /// Carries a command about jobs out.
 pub(crate) async fn jobs(folder: &Path, wanted: Wanted<JobsCommand>) -> ExitCode {
     let done = async {
@@ -79,6 +88,15 @@ pub(crate) async fn jobs(folder: &Path, wanted: Wanted<JobsCommand>) -> ExitCode
         done
     };
     told(done.await)
+}
+
+/// Carries a command about the audit trail out; what is not as it was recorded ends the program as a failure does.
+pub(crate) async fn audit(folder: &Path, wanted: Wanted<AuditCommand>) -> ExitCode {
+    match audit::run(folder, wanted.command, wanted.json).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(refusal) => told(Err(refusal)),
+    }
 }
 
 /// Opens the database of `DATABASE_URL`; where there is none, of the platform that runs on this machine.

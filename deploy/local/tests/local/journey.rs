@@ -70,8 +70,10 @@ impl Platform {
                 Registry::new(Services {
                     db: db.clone(),
                     messaging: Some(messaging),
-                    storage: objects,
+                    storage: objects.clone(),
+                    anchors: objects,
                     vault: None,
+                    signer: None,
                 }),
                 CancellationToken::new(),
             );

@@ -1,4 +1,16 @@
-//! The trail of who did what to what. Owns the audit log; never records content.
+//! The trail of who did what to what. Owns the audit log, the seals that prove it, and what is forgotten of it; never records
+//! content.
+
+mod anchor;
+mod class;
+mod entry;
+pub mod jobs;
+mod read;
+mod retention;
+mod seal;
+mod sealing;
+mod trail;
+pub mod verify;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,6 +20,17 @@ use crate::{
     db::{Actor, SystemTx, TenantTx},
     error::Result,
     ids::TenantId,
+};
+
+pub use self::{
+    anchor::{Anchor, anchor_key, anchor_number, next_anchor, note_anchor, read_anchors},
+    class::Class,
+    entry::Entry,
+    read::{EntryNumber, Trail, TrailQuery, read_all, read_own},
+    retention::{due_chains, forget_batch},
+    seal::{Bytes, Chain, Head, Seal},
+    sealing::{Backlog, Sealed, backlog, seal_batch, set_fence},
+    trail::{Line, Removal, read_trail},
 };
 
 /// What an action was about.
@@ -52,8 +75,8 @@ pub async fn record(
     resource: &str,
     subject: impl Into<Subject>,
 ) -> Result<()> {
-    let (tenant, entry) = (tx.tenant(), Entry { now: tx.now(), actor: tx.actor(), action, resource });
-    add(tx.conn(), entry, &[(Some(tenant), subject.into())]).await
+    let (tenant, deed) = (tx.tenant(), Deed { now: tx.now(), actor: tx.actor(), action, resource });
+    add(tx.conn(), deed, &[(Some(tenant), subject.into())]).await
 }
 
 /// Notes an action that no tenant transaction carries, such as signing in.
@@ -74,12 +97,12 @@ pub async fn record_many(
     resource: &str,
     subjects: &[(Option<TenantId>, Subject)],
 ) -> Result<()> {
-    let entry = Entry { now: tx.now(), actor: tx.actor(), action, resource };
-    add(tx.conn(), entry, subjects).await
+    let deed = Deed { now: tx.now(), actor: tx.actor(), action, resource };
+    add(tx.conn(), deed, subjects).await
 }
 
 /// What the rows of one action have in common.
-struct Entry<'a> {
+struct Deed<'a> {
     now: DateTime<Utc>,
     actor: Actor,
     action: &'a str,
@@ -88,7 +111,7 @@ struct Entry<'a> {
 
 async fn add(
     conn: &mut PgConnection,
-    entry: Entry<'_>,
+    deed: Deed<'_>,
     subjects: &[(Option<TenantId>, Subject)],
 ) -> Result<()> {
     let tenants: Vec<Option<Uuid>> =
@@ -102,18 +125,20 @@ async fn add(
         })
         .unzip();
     sqlx::query!(
-        "INSERT INTO audit_log (tenant_id, at, actor_id, actor_patient_id, action, resource, resource_id, subject, request_id)
-         SELECT tenant_id, $1, $2, $9, $3, $4, id, name, $5
+        "INSERT INTO audit_log (tenant_id, at, actor_id, actor_patient_id, class, action, resource, resource_id, subject,
+                                request_id)
+         SELECT tenant_id, $1, $2, $9, $10, $3, $4, id, name, $5
          FROM unnest($6::uuid[], $7::uuid[], $8::text[]) AS s (tenant_id, id, name)",
-        entry.now,
-        entry.actor.user.map(|user| user.0),
-        entry.action,
-        entry.resource,
-        entry.actor.request,
+        deed.now,
+        deed.actor.user.map(|user| user.0),
+        deed.action,
+        deed.resource,
+        deed.actor.request,
         &tenants as _,
         &ids as _,
         &names as _,
-        entry.actor.patient.map(|patient| patient.0),
+        deed.actor.patient.map(|patient| patient.0),
+        Class::of(deed.action).as_str(),
     )
     .execute(conn)
     .await?;

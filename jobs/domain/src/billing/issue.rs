@@ -93,6 +93,12 @@ pub(super) fn seller_of(settings: &Settings) -> Result<&BillingSettings> {
     })
 }
 
+/// The SIREN of the practice as a seller.
+pub(crate) async fn seller_siren(tx: &mut TenantTx) -> Result<String> {
+    let settings = tenants::settings(tx).await?;
+    Ok(seller_of(&settings)?.siret.siren().to_owned())
+}
+
 /// What a document says, with its number.
 pub(super) struct Frozen {
     pub(super) document: Document,
@@ -165,7 +171,7 @@ async fn freeze(
 }
 
 /// The day it is where the practice is.
-pub(super) async fn today(tx: &mut TenantTx) -> Result<NaiveDate> {
+pub(crate) async fn today(tx: &mut TenantTx) -> Result<NaiveDate> {
     let zone = practice_zone(tx).await?;
     Ok(tx.now().with_timezone(&zone).date_naive())
 }

@@ -3,6 +3,7 @@
 mod amount;
 mod appointment;
 mod balance;
+mod chart;
 mod compose;
 mod content;
 mod credit;
@@ -32,6 +33,7 @@ pub mod words;
 
 pub use amount::{Cents, Money, Paid, Part, Price, Quantity};
 pub use balance::{Aged, Balance, Receivables, Side, receivables};
+pub use chart::{Account, Chart};
 pub use content::{
     Description, InsurerShare, InvoiceContent, NewBuyer, NewDiscount, NewLine, NewVat, Rate, Unit,
 };
@@ -46,6 +48,7 @@ pub use identifiers::{Bic, Iban, SeriesPrefix, Siren, Siret, VatId};
 pub use identity::{BillingSettings, LegalWords, ReminderDays};
 pub use invoice::{Invoice, InvoiceStatus, get_invoice};
 pub use issue::issue_invoice;
+pub(crate) use issue::{seller_siren, today};
 pub use list::{InvoiceQuery, InvoiceSummary, list_invoices};
 pub use logo::{Logo, LogoFile, get_logo, put_logo, remove_logo};
 pub use mail::{

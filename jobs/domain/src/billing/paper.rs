@@ -90,6 +90,19 @@ pub async fn paper_of_quote(tx: &mut TenantTx, id: InvoiceId) -> Result<Option<P
 async fn find_paper(tx: &mut TenantTx, id: InvoiceId, kinds: &[DocumentKind]) -> Result<Option<Paper>> {
     let stored = invoice::find(tx, id, kinds).await?;
     let number = stored.issued()?.number.clone();
+    let sealed = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM retained WHERE tenant_id = $1 AND what = 'invoice' AND row_id = $2) AS "sealed!""#,
+        tx.tenant().0,
+        id.0,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if sealed {
+        return Err(Error::conflict(
+            "person_erased",
+            "its buyer was erased: what the law keeps of it is under seal",
+        ));
+    }
     let key = sqlx::query_scalar!(
         "SELECT object_key FROM invoice_papers WHERE tenant_id = $1 AND invoice_id = $2",
         tx.tenant().0,

@@ -151,6 +151,7 @@ async fn open(tx: &mut TenantTx, new: &NewInvoiceRun) -> Result<Vec<Uuid>> {
     let found = sqlx::query_scalar!(
         "SELECT id FROM appointments a
          WHERE tenant_id = $1 AND starts_at >= $2 AND starts_at < $3 AND ends_at <= $4 AND status = 'scheduled'
+           AND no_show_at IS NULL
            AND ($5::uuid IS NULL OR practitioner_id = $5)
            AND NOT EXISTS (SELECT FROM appointment_invoices l
                            WHERE l.tenant_id = a.tenant_id AND l.appointment_id = a.id)

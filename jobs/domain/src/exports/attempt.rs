@@ -41,6 +41,8 @@ pub struct Draft {
     pub profile: Option<Profile>,
     /// Limited to what.
     pub filters: Filters,
+    /// What its file is called, but for the end.
+    pub stem: String,
     /// The practice's clocks.
     pub zone: Tz,
     /// Which attempt.
@@ -67,7 +69,8 @@ pub async fn begin(tx: &mut TenantTx, id: ExportId) -> Result<Start> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let row = sqlx::query!(
         r#"SELECT kind, format AS "format: ExportFormat", profile AS "profile: Profile",
-                  filters AS "filters: Json<Filters>", status AS "status: ExportStatus", run, upload_id
+                  filters AS "filters: Json<Filters>", status AS "status: ExportStatus", file_stem, run,
+                  upload_id
            FROM exports WHERE tenant_id = $1 AND id = $2 FOR UPDATE"#,
         tenant.0,
         id.0,
@@ -97,12 +100,14 @@ pub async fn begin(tx: &mut TenantTx, id: ExportId) -> Result<Start> {
             Some(Leftover { key, upload: row.upload_id.map(UploadId) })
         }
     };
+    let kind = ExportKind::named(&row.kind)?;
     Ok(Start::Write(Box::new(Draft {
         id,
-        kind: ExportKind::named(&row.kind)?,
+        kind,
         format: row.format,
         profile: row.profile,
         filters: row.filters.0,
+        stem: row.file_stem.unwrap_or_else(|| kind.kind().name.to_owned()),
         zone: practice_zone(tx).await?,
         run,
         key: key(tenant, id, run, row.format)?,
@@ -199,6 +204,7 @@ impl ExportFormat {
             Self::Csv => "csv",
             Self::Zip => "zip",
             Self::Xlsx => "xlsx",
+            Self::Txt => "txt",
         }
     }
 
@@ -208,6 +214,7 @@ impl ExportFormat {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Zip => "application/zip",
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Txt => "text/plain; charset=utf-8",
         }
     }
 }

@@ -46,7 +46,7 @@ pub struct Export {
     pub kind: ExportKind,
     /// As what.
     pub format: ExportFormat,
-    /// How CSV is written; none for a workbook.
+    /// How CSV is written; none for a workbook and for accounting entries.
     pub profile: Option<Profile>,
     /// Limited to what.
     pub filters: Filters,
@@ -94,6 +94,7 @@ struct Row {
     filters: Json<Filters>,
     status: ExportStatus,
     job_id: i64,
+    file_stem: Option<String>,
     run: i32,
     rows: Option<i64>,
     size_bytes: Option<i64>,
@@ -112,8 +113,8 @@ macro_rules! select_exports {
         sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: ExportId", kind, format AS "format: ExportFormat", profile AS "profile: Profile",
-                      filters AS "filters: Json<Filters>", status AS "status: ExportStatus", job_id, run, rows,
-                      size_bytes, sha256, failure, created_by AS "created_by: UserId", created_at, completed_at,
+                      filters AS "filters: Json<Filters>", status AS "status: ExportStatus", job_id, file_stem,
+                      run, rows, size_bytes, sha256, failure, created_by AS "created_by: UserId", created_at, completed_at,
                       expires_at, count(*) OVER () AS "total!"
                FROM exports WHERE status <> 'removed' AND "#
                 + $rest,
@@ -220,14 +221,17 @@ pub(super) fn key(tenant: TenantId, id: ExportId, run: i32, format: ExportFormat
 pub async fn download(tx: &mut TenantTx, id: ExportId) -> Result<Download> {
     let row = row(tx, id).await?;
     let run = row.run;
+    let stem = row.file_stem.clone();
     let export = row.now(tx).await?;
     let key = key(tx.tenant(), id, run, export.format)?;
     let left = export.expires_at.and_then(|at| (at - tx.now()).to_std().ok());
     match (export.status, left) {
         (ExportStatus::Completed, Some(life)) => {
             audit::record(tx, "export.download", "export", id.0).await?;
-            let day = export.created_at.format("%Y-%m-%d");
-            let file_name = format!("{}-{day}.{}", export.kind.kind().name, export.format.extension());
+            let stem = stem.unwrap_or_else(|| {
+                format!("{}-{}", export.kind.kind().name, export.created_at.format("%Y-%m-%d"))
+            });
+            let file_name = format!("{stem}.{}", export.format.extension());
             Ok(Download { key, file_name, life })
         }
         (ExportStatus::Queued | ExportStatus::Running, _) => {

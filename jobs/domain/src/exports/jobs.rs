@@ -37,7 +37,7 @@ impl Job for ClearExport {
     const BACKOFF: Backoff = Backoff::exponential(Duration::from_secs(5), Duration::from_hours(1));
 }
 
-/// Finds exports that should be cleared and are not, and uploads that nobody knows of.
+/// Finds exports that should be cleared and are not, uploads that nobody knows of, and files that nobody wants.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct SweepExports {}
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 use deserr::Deserr;
 use permanence_queue::{JobId, NewJob, Unique};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     audit,
+    billing::{seller_siren, today},
     db::TenantTx,
     error::{Invalid, Problem, Problems, Result},
     field::Day,
@@ -41,6 +42,8 @@ pub enum ExportFormat {
     Zip,
     /// A workbook of one sheet.
     Xlsx,
+    /// The text that the law prescribes for accounting entries.
+    Txt,
 }
 
 /// How CSV is written.
@@ -113,12 +116,22 @@ impl NewExport {
     /// The rules that span fields.
     fn check(&self, filters: &Filters) -> Problems {
         let mut problems = Problems::default();
-        if let (ExportFormat::Xlsx, Some(_)) = (self.format, self.profile) {
+        let kind = self.kind.kind();
+        if !kind.formats.contains(&self.format) {
+            let formats: Vec<_> = kind.formats.iter().map(|format| format.extension()).collect();
+            let problem = Problem::new("format", "not_for_kind", format!("one of {}", formats.join(", ")));
+            problems.push(problem.read(self.format.extension()));
+        } else if kind.is_ledger() && self.profile.is_some() {
+            let expected = "nothing: the law says how accounting entries are written";
+            problems.push(Problem::new("profile", "not_for_kind", expected));
+        } else if let (ExportFormat::Xlsx, Some(_)) = (self.format, self.profile) {
             problems.push(Problem::new("profile", "not_for_xlsx", "nothing: a workbook has no separators"));
         }
-        let takes = self.kind.kind().filters;
-        for name in filters.named().filter(|name| !takes.contains(name)) {
-            let expected = format!("one of the filters of {}: {}", self.kind.kind().name, takes.join(", "));
+        for name in filters.named().filter(|name| !kind.filters.contains(name)) {
+            let expected = match kind.filters {
+                [] => format!("nothing: {} takes no filter", kind.name),
+                takes => format!("one of the filters of {}: {}", kind.name, takes.join(", ")),
+            };
             problems.push(Problem::new(format!("filters.{name}"), "not_for_kind", expected));
         }
         if let (Some(Day(from)), Some(Day(to))) = (filters.from, filters.to)
@@ -130,12 +143,41 @@ impl NewExport {
     }
 
     fn profile(&self) -> Option<Profile> {
-        (self.format != ExportFormat::Xlsx).then(|| self.profile.unwrap_or(Profile::French))
+        let has_one = self.format != ExportFormat::Xlsx && !self.kind.kind().is_ledger();
+        has_one.then(|| self.profile.unwrap_or(Profile::French))
     }
 }
 
 fn wrong_order(from: NaiveDate, to: NaiveDate) -> Problem {
     Problem::new("filters.to", "wrong_order", format!("a day that is not before {from}")).read(to)
+}
+
+/// The most months of an accounting period: a company's first may last two years (C. com. L123-12; CGI, art. 37).
+const MOST_MONTHS: u32 = 24;
+
+/// Accounting entries are those of a period that is over: of a day that goes on there may be more.
+fn check_period(filters: &Filters, today: NaiveDate, problems: &mut Problems) {
+    for (name, day) in [("from", filters.from), ("to", filters.to)] {
+        if day.is_none() {
+            let expected =
+                format!("the {} day of the accounting period", if name == "from" { "first" } else { "last" });
+            problems.push(Problem::new(format!("filters.{name}"), "missing", expected));
+        }
+    }
+    let (Some(Day(from)), Some(Day(to))) = (filters.from, filters.to) else { return };
+    if to >= today {
+        let expected = format!("a day before {today}: the period is over");
+        problems.push(Problem::new("filters.to", "period_not_over", expected).read(to));
+    }
+    if let Some(most) = from.checked_add_months(Months::new(MOST_MONTHS)).filter(|most| to >= *most) {
+        let expected = format!("a day before {most}: a period has {MOST_MONTHS} months at the most");
+        problems.push(Problem::new("filters.to", "period_too_long", expected).read(to));
+    }
+}
+
+/// What the file of accounting entries is called (LPF, art. A47 A-1, X): by the company and the last day.
+fn ledger_stem(siren: &str, to: NaiveDate) -> String {
+    format!("{siren}FEC{}", to.format("%Y%m%d"))
 }
 
 /// Whether so many rows fit.
@@ -159,14 +201,22 @@ pub async fn request(tx: &mut TenantTx, new: &NewExport) -> Result<Export> {
         let problem = Problem::new("filters.practitioner_id", "unknown_practitioner", expected);
         problems.push(problem.read(practitioner));
     }
+    let kind = new.kind.kind();
+    if kind.is_ledger() {
+        check_period(&filters, today(tx).await?, &mut problems);
+    }
     problems.finish()?;
+    let stem = match filters.to {
+        Some(Day(to)) if kind.is_ledger() => Some(ledger_stem(&seller_siren(tx).await?, to)),
+        _ => None,
+    };
     if new.format == ExportFormat::Xlsx {
         let zone = practice_zone(tx).await?;
         limit(tx.conn(), &filters, zone, None).await?;
-        let rows = new.kind.kind().count(tx.conn()).await?;
+        let rows = kind.count(tx.conn()).await?;
         check_rows(new.format, rows).map_err(|problem| Invalid(vec![problem]))?;
     }
-    let export = ask(tx, new, &filters).await?;
+    let export = ask(tx, new, &filters, stem.as_deref()).await?;
     audit::record(tx, "export.request", "export", export.id.0).await?;
     Ok(export)
 }
@@ -185,7 +235,7 @@ async fn practitioner_exists(tx: &mut TenantTx, id: PractitionerId) -> Result<bo
 }
 
 /// The export of this question that is at work or there, or a new one.
-async fn ask(tx: &mut TenantTx, new: &NewExport, filters: &Filters) -> Result<Export> {
+async fn ask(tx: &mut TenantTx, new: &NewExport, filters: &Filters, stem: Option<&str>) -> Result<Export> {
     let id = ExportId::new(tx.now());
     let question = serde_json::json!([new.kind, new.format, new.profile(), filters]).to_string();
     let mut key = question.clone();
@@ -193,7 +243,7 @@ async fn ask(tx: &mut TenantTx, new: &NewExport, filters: &Filters) -> Result<Ex
         let job = NewJob::of(&WriteExport { export_id: id })?.unique(Unique::per_period(&key, SAME));
         let asked = tx.enqueue(job).await?;
         if !asked.existing {
-            return insert(tx, id, asked.id, new, filters).await;
+            return insert(tx, id, asked.id, new, filters, stem).await;
         }
         let earlier = by_job(tx, asked.id).await?.filter(|earlier| {
             matches!(earlier.status, ExportStatus::Queued | ExportStatus::Running | ExportStatus::Completed)
@@ -212,11 +262,13 @@ async fn insert(
     job: JobId,
     new: &NewExport,
     filters: &Filters,
+    stem: Option<&str>,
 ) -> Result<Export> {
     let (tenant, now, actor) = (tx.tenant(), tx.now(), tx.actor());
     sqlx::query!(
-        "INSERT INTO exports (tenant_id, id, job_id, kind, format, profile, filters, created_by, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+        "INSERT INTO exports (tenant_id, id, job_id, kind, format, profile, filters, file_stem, created_by, created_at,
+                              updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
         tenant.0,
         id.0,
         job.0,
@@ -224,6 +276,7 @@ async fn insert(
         new.format as ExportFormat,
         new.profile() as Option<Profile>,
         sqlx::types::Json(filters) as _,
+        stem,
         actor.user.map(|user| user.0),
         now,
     )

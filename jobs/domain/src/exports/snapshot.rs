@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{Filters, Kind};
 use crate::{
+    billing::Chart,
     db::{Db, TENANT_ROLE},
     error::{Error, Result},
     field::Day,
@@ -47,7 +48,15 @@ impl Snapshot {
 
     /// The rows, as lines of CSV whose fields are the kind's columns; NULL is an empty field.
     pub async fn rows(&mut self, kind: &Kind) -> Result<impl Stream<Item = Result<impl AsRef<[u8]>>>> {
-        Ok(self.conn.copy_out_raw(kind.copy).await?.map_err(Error::from))
+        self.copy(kind.copy).await
+    }
+
+    /// What a COPY gives, as it comes.
+    pub async fn copy(
+        &mut self,
+        statement: &'static str,
+    ) -> Result<impl Stream<Item = Result<impl AsRef<[u8]>>>> {
+        Ok(self.conn.copy_out_raw(statement).await?.map_err(Error::from))
     }
 
     /// Ends the moment.
@@ -67,6 +76,8 @@ pub(super) async fn limit(
     let until = filters.to.map(|Day(day)| day_bounds(day, zone).1.to_rfc3339());
     let practitioner = filters.practitioner_id.map(|id| id.to_string());
     let status = filters.status.map(AppointmentStatus::as_str);
+    // What a practice calls its accounts would be read here.
+    let accounts = serde_json::to_string(&Chart::standard()).map_err(Error::internal)?;
     let days = [filters.from, filters.to].map(|day| day.map(|Day(day)| day.to_string()));
     sqlx::query!(
         "SELECT set_config('permanence.export_from', COALESCE($1, ''), true) AS a,
@@ -75,7 +86,8 @@ pub(super) async fn limit(
                 set_config('permanence.export_status', COALESCE($4, ''), true) AS d,
                 set_config('permanence.export_from_day', COALESCE($5, ''), true) AS e,
                 set_config('permanence.export_to_day', COALESCE($6, ''), true) AS f,
-                set_config('TimeZone', COALESCE($7, current_setting('TimeZone')), true) AS g",
+                set_config('TimeZone', COALESCE($7, current_setting('TimeZone')), true) AS g,
+                set_config('permanence.export_accounts', $8, true) AS h",
         from,
         until,
         practitioner,
@@ -83,6 +95,7 @@ pub(super) async fn limit(
         days[0],
         days[1],
         clocks.map(Tz::name),
+        accounts,
     )
     .fetch_one(conn)
     .await?;

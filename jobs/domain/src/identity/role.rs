@@ -44,6 +44,10 @@ scopes! {
     FilesRead = "files:read",
     /// Hand files in and retract one's own: a patient's take `medical_records:read` as well.
     FilesWrite = "files:write",
+    /// See erasures and their certificates.
+    PrivacyRead = "privacy:read",
+    /// Ask for erasures and take them back, open what the law keeps.
+    PrivacyWrite = "privacy:write",
     /// See the stock.
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
@@ -52,14 +56,26 @@ scopes! {
     ExportsRead = "exports:read",
     /// Ask for exports and remove them.
     ExportsWrite = "exports:write",
+    /// See how a practice was moved in.
+    MigrationsRead = "migrations:read",
+    /// Move a practice in with its old data, and take that back.
+    MigrationsWrite = "migrations:write",
     /// See invoices, quotes, payments and what is owed.
     BillingRead = "billing:read",
     /// Write and issue them, take them back, note payments.
     BillingWrite = "billing:write",
+    /// See how fresh the figures are.
+    FiguresRead = "figures:read",
+    /// Have them refreshed.
+    FiguresWrite = "figures:write",
     /// See who is a member.
     UsersRead = "users:read",
     /// Invite members, change roles, remove members.
     UsersWrite = "users:write",
+    /// Read the tenant's own audit trail.
+    AuditRead = "audit:read",
+    /// Read every tenant's audit trail, as an operator of the platform.
+    PlatformAuditRead = "platform_audit:read",
     /// See the tenant's jobs; every tenant's, for operators.
     JobsRead = "jobs:read",
     /// Retry, cancel and discard them.
@@ -102,10 +118,11 @@ impl Role {
     #[expect(clippy::too_many_lines, reason = "one table of what each role may do")]
     pub fn scopes(self) -> &'static [Scope] {
         use Scope::{
-            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AvailabilityWrite, BillingRead,
-            BillingWrite, ExportsRead, ExportsWrite, FilesRead, FilesWrite, InventoryRead, InventoryWrite,
-            JobsRead, JobsWrite, PatientsRead, PatientsWrite, PracticeRead, PracticeWrite, QueuesRead,
-            QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
+            AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
+            BillingRead, BillingWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead,
+            FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
+            PatientsRead, PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
+            PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -123,12 +140,19 @@ impl Role {
                 InventoryWrite,
                 ExportsRead,
                 ExportsWrite,
+                MigrationsRead,
+                MigrationsWrite,
+                PrivacyRead,
+                PrivacyWrite,
                 BillingRead,
                 BillingWrite,
+                FiguresRead,
+                FiguresWrite,
                 UsersRead,
                 UsersWrite,
                 JobsRead,
                 JobsWrite,
+                AuditRead,
             ],
             Self::Practitioner => &[
                 PatientsRead,
@@ -174,9 +198,21 @@ impl Role {
                 InventoryWrite,
                 UsersRead,
             ],
-            Self::HrAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite],
-            Self::SuperAdmin => &[UsersRead, UsersWrite, JobsRead, JobsWrite, QueuesRead, QueuesWrite],
-            Self::PlatformAdmin => &[UsersRead, JobsRead, QueuesRead],
+            Self::HrAdmin => {
+                &[FiguresRead, FiguresWrite, UsersRead, UsersWrite, JobsRead, JobsWrite, AuditRead]
+            }
+            Self::SuperAdmin => &[
+                FiguresRead,
+                FiguresWrite,
+                UsersRead,
+                UsersWrite,
+                JobsRead,
+                JobsWrite,
+                QueuesRead,
+                QueuesWrite,
+                PlatformAuditRead,
+            ],
+            Self::PlatformAdmin => &[FiguresRead, UsersRead, JobsRead, QueuesRead, PlatformAuditRead],
             Self::Employee => &[],
         }
     }

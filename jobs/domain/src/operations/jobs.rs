@@ -310,10 +310,7 @@ pub async fn retry_job(mut tx: JobsTx, id: i64) -> Result<SystemTx> {
 pub async fn retry_jobs(tx: JobsTx, request: &RetryJobs) -> Result<(SystemTx, Retried)> {
     check_span(request.since, request.until)?;
     let tenant = match &tx {
-        JobsTx::Own(_) if request.tenant_id.is_some() => {
-            let expected = "nothing: only operators of the platform name a tenant";
-            return Err(Error::invalid("tenant_id", "not_an_operator", expected));
-        }
+        JobsTx::Own(_) if request.tenant_id.is_some() => return Err(not_an_operator()),
         JobsTx::Own(tx) => Some(tx.tenant()),
         JobsTx::All(_) => request.tenant_id,
     };
@@ -334,6 +331,12 @@ pub async fn retry_jobs(tx: JobsTx, request: &RetryJobs) -> Result<(SystemTx, Re
     let jobs: Vec<_> = revived.iter().map(|job| (job.tenant.map(TenantId), job.id.0.into())).collect();
     audit::record_many(&mut tx, "job.retry", "job", &jobs).await?;
     Ok((tx, Retried { ids: revived.into_iter().map(|job| job.id.0).collect() }))
+}
+
+/// The refusal of a tenant's name by somebody who reaches one tenant only.
+pub(crate) fn not_an_operator() -> Error {
+    let expected = "nothing: only operators of the platform name a tenant";
+    Error::invalid("tenant_id", "not_an_operator", expected)
 }
 
 /// Notes the action in the trail of the job's tenant, whoever acts.

@@ -6,6 +6,7 @@ mod queues;
 
 use sqlx::PgConnection;
 
+pub(crate) use self::jobs::not_an_operator;
 pub use self::{
     jobs::{
         JobAction, JobNumber, JobProgress, JobQuery, JobState, JobStatus, Jobs, Retried, RetryJobs,

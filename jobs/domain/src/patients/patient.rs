@@ -177,7 +177,7 @@ impl From<Row> for Patient {
 
 impl NewPatient {
     /// The rules that span fields.
-    fn check(&self, today: NaiveDate) -> Result<()> {
+    pub(crate) fn check(&self, today: NaiveDate) -> Result<()> {
         let mut problems = Problems::default();
         if let Some(Day(birth)) = self.birth_date
             && (birth > today || today.years_since(birth).is_none_or(|age| age > 130))

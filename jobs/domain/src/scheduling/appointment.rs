@@ -106,6 +106,8 @@ pub struct Appointment {
     pub reason: Option<String>,
     /// When the patient confirmed it, where it stands now.
     pub confirmed_at: Option<DateTime<Utc>>,
+    /// When it was noted that the patient did not come.
+    pub no_show_at: Option<DateTime<Utc>>,
     /// Counts the changes, for `If-Match`.
     pub version: i32,
     /// Booked at.
@@ -132,7 +134,7 @@ macro_rules! select_appointments {
                       practitioner_id AS "practitioner_id!", practitioner_name AS "practitioner_name!", room_id,
                       room_name, starts_at AS "starts_at!", ends_at AS "ends_at!", starts_local AS "starts_local!",
                       time_zone AS "time_zone!", status AS "status!: AppointmentStatus", reason, confirmed_at,
-                      version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
+                      no_show_at, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
                       service_id AS "service_id: ServiceId"
                FROM appointment_details WHERE "#
                 + $condition,
@@ -157,6 +159,7 @@ pub(super) struct Row {
     pub(super) status: AppointmentStatus,
     pub(super) reason: Option<String>,
     pub(super) confirmed_at: Option<DateTime<Utc>>,
+    pub(super) no_show_at: Option<DateTime<Utc>>,
     pub(super) version: i32,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
@@ -178,6 +181,7 @@ impl From<Row> for Appointment {
             status: row.status,
             reason: row.reason,
             confirmed_at: row.confirmed_at,
+            no_show_at: row.no_show_at,
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -186,7 +190,7 @@ impl From<Row> for Appointment {
 }
 
 /// What a refused exclusion constraint means for the caller.
-fn refused(error: sqlx::Error) -> Error {
+pub(super) fn refused(error: sqlx::Error) -> Error {
     let taken =
         |what: &str| Error::conflict("slot_taken", format!("{what} has another appointment at this time"));
     match Error::violated(&error) {
@@ -244,9 +248,9 @@ pub async fn get(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
 pub(super) struct Present {
     patient_id: PatientId,
     practitioner_id: PractitionerId,
-    starts_at: DateTime<Utc>,
+    pub(super) starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
-    status: AppointmentStatus,
+    pub(super) status: AppointmentStatus,
     version: i32,
     sequence: i32,
 }
@@ -299,7 +303,8 @@ pub async fn reschedule(
         "UPDATE appointments
          SET patient_id = $3, practitioner_id = $4, room_id = $5, starts_at = $6, ends_at = $7, starts_local = $8,
              time_zone = $9, sequence = sequence + $10, version = version + 1, updated_at = $11,
-             service_id = $12, reason = $13, confirmed_at = CASE WHEN $10 = 0 THEN confirmed_at END
+             service_id = $12, reason = $13, confirmed_at = CASE WHEN $10 = 0 THEN confirmed_at END,
+             no_show_at = CASE WHEN $10 = 0 THEN no_show_at END
          WHERE tenant_id = $1 AND id = $2",
         tenant.0,
         id.0,

@@ -26,6 +26,15 @@ impl Slot {
 
     /// Resolves the times of a request, or tells what is wrong with them.
     pub(super) fn of(new: &NewAppointment, zone: Tz, now: DateTime<Utc>) -> Result<Self> {
+        Self::read(new, zone, now, false)
+    }
+
+    /// The same for what was agreed elsewhere, which may be past.
+    pub(super) fn past_too(new: &NewAppointment, zone: Tz, now: DateTime<Utc>) -> Result<Self> {
+        Self::read(new, zone, now, true)
+    }
+
+    fn read(new: &NewAppointment, zone: Tz, now: DateTime<Utc>, past_too: bool) -> Result<Self> {
         let mut problems = Problems::default();
         let mut read =
             |moment, field| resolve(moment, zone, field).map_err(|problem| problems.push(problem)).ok();
@@ -38,7 +47,7 @@ impl Slot {
             } else if starts_at > now + FARTHEST {
                 let expected = "a time within five years";
                 problems.push(Problem::new("starts_at", "too_far", expected).read(starts_at.to_rfc3339()));
-            } else if ends_at <= now {
+            } else if ends_at <= now && !past_too {
                 let expected = "a time that is not past";
                 problems.push(Problem::new("starts_at", "past_time", expected).read(starts_at.to_rfc3339()));
             }

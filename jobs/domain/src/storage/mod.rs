@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub use multipart::{PART_BYTES, Part, Unfinished, UploadId};
+pub use stream::{Kept, Listed};
 
 /// Where an object lies in the bucket: parts of our own making, each of letters, digits, `-`, `_` and `.`, so that no
 /// key leads out of the bucket and none is the folder of another.
@@ -44,7 +45,8 @@ impl ObjectKey {
                 && !part.starts_with('.')
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
-        let sound = key.len() <= 512 && key.split('/').count() == 3 && key.split('/').all(plain);
+        let known = key.split('/').next().is_some_and(|area| AREAS.contains(&area) || area == PLATFORM);
+        let sound = known && key.len() <= 512 && key.split('/').count() == 3 && key.split('/').all(plain);
         if sound {
             Ok(Self(key.to_owned()))
         } else {
@@ -63,6 +65,24 @@ impl fmt::Display for ObjectKey {
         f.write_str(&self.0)
     }
 }
+
+/// Every area that holds tenants' objects. A key of another area is refused, so that none can be forgotten here.
+const AREAS: [&str; 11] = [
+    "certificates",
+    "exports",
+    "files",
+    "images",
+    "imports",
+    "invoices",
+    "logos",
+    "migrations",
+    "previews",
+    "thumbnails",
+    "uploads",
+];
+
+/// The area of what belongs to no tenant.
+const PLATFORM: &str = "audit";
 
 /// A link under which an object can be kept.
 #[derive(Debug, Clone)]
@@ -139,6 +159,31 @@ impl Storage {
         put.body(ByteStream::from(body)).send().await.map(drop).map_err(|error| unavailable(&error))
     }
 
+    /// Keeps an object whole where there is none; false where there is one, which stays as it is. A bucket with object lock and
+    /// a default retention locks it for that time by itself.
+    pub async fn put_new(&self, key: &ObjectKey, content_type: &str, body: Vec<u8>) -> Result<bool> {
+        // Some stores take no condition on a put and would replace it: so it is looked for first.
+        match self.client.head_object().bucket(&self.bucket).key(key.as_str()).send().await {
+            Ok(_) => return Ok(false),
+            Err(SdkError::ServiceError(refused)) if refused.err().is_not_found() => {}
+            Err(error) => return Err(unavailable(&error)),
+        }
+        let put = self.client.put_object().bucket(&self.bucket).key(key.as_str()).content_type(content_type);
+        match put.if_none_match("*").body(ByteStream::from(body)).send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(refused)) if refused.raw().status().as_u16() == 412 => Ok(false),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// The keys that begin with `folder`, by name, at most a thousand, after the one given. Those that are not ours are left out.
+    pub async fn list(&self, folder: &str, after: Option<&ObjectKey>) -> Result<Vec<ObjectKey>> {
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{folder}/"));
+        let list = list.set_start_after(after.map(|key| key.as_str().to_owned()));
+        let listed = list.send().await.map_err(|error| unavailable(&error))?;
+        Ok(listed.contents().iter().filter_map(|object| ObjectKey::parse(object.key()?).ok()).collect())
+    }
+
     /// An object, whole in memory: for those whose size we know to be small.
     pub async fn get(&self, key: &ObjectKey) -> Result<Vec<u8>> {
         let got = match self.client.get_object().bucket(&self.bucket).key(key.as_str()).send().await {
@@ -183,6 +228,21 @@ impl Storage {
             .map_err(|error| unavailable(&error))?;
         let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(PutLink { url: request.uri().to_owned(), headers })
+    }
+
+    /// Every object of a tenant, whatever its area.
+    pub async fn of_tenant(&self, tenant: TenantId) -> Result<Vec<ObjectKey>> {
+        let mut keys = Vec::new();
+        for area in AREAS {
+            let prefix = format!("{area}/{tenant}/");
+            let mut pages =
+                self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| unavailable(&error))?;
+                keys.extend(page.contents().iter().filter_map(|object| ObjectKey::parse(object.key()?).ok()));
+            }
+        }
+        Ok(keys)
     }
 
     /// Removes an object; one that is not there is removed already.

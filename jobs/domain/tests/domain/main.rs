@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod billing;
 mod bills;
+mod figures;
 mod isolation;
 mod migrations;
 mod trail;

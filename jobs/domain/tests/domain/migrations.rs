@@ -72,4 +72,5 @@ async fn the_owner_needs_not_be_a_superuser() {
     let mut conn = PgConnection::connect(&login).await.unwrap();
     sqlx::raw_sql("BEGIN; SET LOCAL ROLE permanence_system").execute(&mut conn).await.unwrap();
     sqlx::query("SELECT count(*) FROM queue.jobs").execute(&mut conn).await.unwrap();
+    sqlx::query("REFRESH MATERIALIZED VIEW CONCURRENTLY practice_days").execute(&mut conn).await.unwrap();
 }

@@ -22,6 +22,7 @@ use permanence_domain::{
     },
     patients::{self, NewConsents, NewPatient},
     people::{self, NewPractitioner},
+    privacy,
     records::Clinical,
     scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
     storage::{ObjectKey, Storage},
@@ -29,6 +30,7 @@ use permanence_domain::{
 };
 use permanence_embedded::testing::TestDatabase;
 use permanence_queue::Waker;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::{
@@ -68,7 +70,40 @@ pub(crate) async fn two() -> Two {
         bill(&db, tenant).await;
         tenants.push(tenant);
     }
+    seal(&database).await;
     Two { database, db, own: tenants[0], other: tenants[1] }
+}
+
+/// Somebody else, who is to be forgotten, and of whom something is kept.
+async fn forget(tx: &mut TenantTx, patient: &NewPatient) {
+    let patient = patients::register(tx, patient).await.unwrap().id;
+    let erasure = privacy::request_erasure(tx, patient).await.unwrap().id;
+    sqlx::query(
+        "INSERT INTO retained (tenant_id, id, erasure_id, what, row_id, sealed, law, kept_until)
+         VALUES ($1, $2, $2, 'identity', $3, '', 'x', now())",
+    )
+    .bind(tx.tenant().0)
+    .bind(erasure.0)
+    .bind(patient.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
+}
+
+/// A chain, a seal and a removal of each.
+async fn seal(database: &TestDatabase) {
+    let mut owner = PgConnection::connect_with(&database.owner_options()).await.unwrap();
+    // Written rather than made: what is tried is who sees them.
+    sqlx::raw_sql(
+        "SET session_replication_role = replica;
+         INSERT INTO audit_chains SELECT id, 'record', 1, 1, sha256('') FROM tenants;
+         INSERT INTO audit_seals SELECT id, 'record', 1, sha256(''), 1, 1, 1, now(), now(), now(), sha256(''),
+                                        substring(sha256('') FOR 16), sha256('') FROM tenants;
+         INSERT INTO audit_removals SELECT id, 'record', 0, 1, 1, 1, now() FROM tenants",
+    )
+    .execute(&mut owner)
+    .await
+    .unwrap();
 }
 
 async fn fill(db: &Db, tenant: TenantId, name: &str) {
@@ -108,6 +143,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         reason: None,
         outside_availability: true,
     };
+    forget(&mut tx, &patient).await;
     away(&mut tx, booking.practitioner_id).await;
     scheduling::book(&mut tx, Role::Admin, &booking).await.unwrap();
     lose(&mut tx, booking.patient_id).await;
@@ -249,6 +285,14 @@ async fn stock(db: &Db, tenant: TenantId) {
          SELECT tenant_id, user_id, 'count', false, '[]', 'imports/x/y', 0, now() FROM memberships WHERE tenant_id = $1",
         "INSERT INTO inventory_import_lines (tenant_id, import_id, run, line, item_id, lot_id, movement_id, reference, name)
          SELECT tenant_id, user_id, 1, 1, user_id, user_id, user_id, 'r', 'n' FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO data_migrations (tenant_id, id, dry_run, practitioners, dump_object, bytes, backup_object, job_id,
+                                      created_at)
+         SELECT tenant_id, user_id, false, '{}', 'migrations/x/y', 0, 'migrations/x/z', 1, now()
+         FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO migration_ids (tenant_id, collection, old_id, new_id, migration_id)
+         SELECT tenant_id, 'patients', '1', user_id, user_id FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO migration_records (tenant_id, migration_id, run, collection, place, old_id, content)
+         SELECT tenant_id, user_id, 1, 'patients', 0, '1', '{}' FROM memberships WHERE tenant_id = $1",
         "INSERT INTO notifications (tenant_id, id, user_id, kind, title, body, resource, created_at)
          SELECT tenant_id, user_id, user_id, 'stock_summary', 't', 'b', 'inventory_item', now()
          FROM memberships WHERE tenant_id = $1",

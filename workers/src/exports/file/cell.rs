@@ -32,7 +32,8 @@ impl Cells {
                 (b"f", false) => b"false",
                 _ => field,
             },
-            Holds::Cents => self.cents(field, if french { b',' } else { b'.' }),
+            Holds::Cents => self.cents(field, point(french)),
+            Holds::Thousandths => self.thousandths(field, point(french)),
             Holds::Day if french => self.french_day(field, b""),
             Holds::Code | Holds::Word(_) | Holds::Number | Holds::Day => field,
             Holds::Civil | Holds::Instant if french => match field.get(10..19) {
@@ -62,6 +63,19 @@ impl Cells {
         }
     }
 
+    /// `1500` as `1,5`, and no decimals where there are none.
+    fn thousandths<'a>(&'a mut self, field: &'a [u8], point: u8) -> &'a [u8] {
+        let (sign, digits) = field.strip_prefix(b"-").map_or((&b""[..], field), |digits| (b"-", digits));
+        if digits.is_empty() {
+            return field;
+        }
+        let padded = [&b"000"[digits.len().min(4).saturating_sub(1)..], digits].concat();
+        let (units, decimals) = padded.split_at(padded.len() - 3);
+        let kept = decimals.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
+        let point = [point];
+        self.of(&[sign, units, if kept > 0 { &point } else { b"" }, &decimals[..kept]])
+    }
+
     /// `1984-02-29` as `29/02/1984`, and what follows.
     fn french_day<'a>(&'a mut self, field: &'a [u8], rest: &[u8]) -> &'a [u8] {
         match field.get(..10) {
@@ -87,6 +101,10 @@ impl Cells {
         }
         &self.cell
     }
+}
+
+fn point(french: bool) -> u8 {
+    if french { b',' } else { b'.' }
 }
 
 #[cfg(test)]
@@ -122,6 +140,23 @@ mod tests {
         ] {
             assert_eq!(written(Profile::French, Holds::Cents, cents), french);
             assert_eq!(written(Profile::Rfc4180, Holds::Cents, cents), plain);
+        }
+    }
+
+    #[test]
+    fn quantities_have_the_decimals_that_they_need() {
+        for (thousandths, french, plain) in [
+            ("0", "0", "0"),
+            ("5", "0,005", "0.005"),
+            ("-50", "-0,05", "-0.05"),
+            ("500", "0,5", "0.5"),
+            ("1500", "1,5", "1.5"),
+            ("-12000", "-12", "-12"),
+            ("1234567", "1234,567", "1234.567"),
+            ("", "", ""),
+        ] {
+            assert_eq!(written(Profile::French, Holds::Thousandths, thousandths), french);
+            assert_eq!(written(Profile::Rfc4180, Holds::Thousandths, thousandths), plain);
         }
     }
 

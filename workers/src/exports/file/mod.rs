@@ -3,6 +3,7 @@
 
 mod archive;
 mod cell;
+mod ledger;
 mod sheet;
 mod table;
 
@@ -22,6 +23,8 @@ pub(super) struct Facts {
     pub(super) format: ExportFormat,
     pub(super) profile: Option<Profile>,
     pub(super) filters: Filters,
+    /// What the file is called, but for the end.
+    pub(super) stem: String,
     /// How many rows are to come.
     pub(super) rows: i64,
     /// The moment whose rows they are.
@@ -40,6 +43,7 @@ pub(super) fn write_file<W: Write + Send>(
         ExportFormat::Csv => table::write(facts, rows, out),
         ExportFormat::Zip => archive::write(facts, rows, out),
         ExportFormat::Xlsx => sheet::write(facts, rows, out),
+        ExportFormat::Txt => ledger::write(facts, rows, out),
     }
 }
 

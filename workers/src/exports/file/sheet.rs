@@ -79,6 +79,10 @@ fn put(
             Ok(cents) => sheet.write_number_with_format(line, place, cents / 100.0, &formats.money)?,
             Err(_) => sheet.write_string(line, place, text)?,
         },
+        Holds::Thousandths => match text.parse::<f64>() {
+            Ok(thousandths) => sheet.write_number(line, place, thousandths / 1000.0)?,
+            Err(_) => sheet.write_string(line, place, text)?,
+        },
         Holds::Bool => sheet.write_string(line, place, if text == "t" { "oui" } else { "non" })?,
         Holds::Word(words) => {
             let word = words.iter().find(|(word, _)| *word == text);

@@ -5,8 +5,11 @@ use std::io::{Cursor, Read};
 use chrono_tz::Tz;
 use permanence_domain::{
     billing::{self, NewCreditNote, NewPayment, Payer, PaymentMethod},
-    exports::{ExportFormat, ExportKind, Filters, Profile},
+    error::{Error, Invalid},
+    exports::{self, ExportFormat, ExportKind, Filters, Profile},
     field::{Day, Label},
+    ids::ItemId,
+    inventory::{self, MovementKind, NewItem, NewMovement, UnitName},
     scheduling::{self, AppointmentStatus},
 };
 use serde_json::{Value, json};
@@ -182,6 +185,80 @@ async fn money_adds_up_and_stays_a_number() {
     let mut archive = ZipArchive::new(Cursor::new(workbook)).unwrap();
     let sheet = String::from_utf8(entry(&mut archive, "xl/worksheets/sheet1.xml")).unwrap();
     assert!(sheet.contains("<v>60</v>") && sheet.contains("<v>-0.05</v>"), "{sheet}");
+}
+
+#[tokio::test]
+async fn the_stock_is_written_lot_by_lot_and_adds_up() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    let (gloves, empty) = stocked(&world).await;
+    let (_, file) = fetched(&world, &within(ExportKind::Inventory, Filters::default())).await;
+    let text = String::from_utf8(file).unwrap();
+    let head = "id,name,reference,unit,supplier,location,price,threshold,margin,item_quantity,below_threshold,lot,\
+                expires_on,quantity,updated_at\r\n";
+    let known = "'=Gants,REF-1,boîte,'@Fournisseur,,12.50,10,0.5,7.25,true";
+    assert_eq!(
+        text,
+        format!(
+            "{head}{gloves},{known},L1,2027-03-31,4.25,2027-01-11T08:00:00Z\r\n\
+             {gloves},{known},,,3,2027-01-11T08:00:00Z\r\n\
+             {empty},Aiguilles,,unité,,,,0,0,0,false,,,0,2027-01-11T08:00:00Z\r\n"
+        )
+    );
+    let french = of(ExportKind::Inventory, ExportFormat::Csv, Some(Profile::French));
+    let (export, file) = fetched(&world, &french).await;
+    assert_eq!(export.rows, Some(3));
+    let text = String::from_utf8(file).unwrap();
+    assert!(text.contains(";12,50;10;0,5;7,25;oui;L1;31/03/2027;4,25;11/01/2027 09:00:00\r\n"), "{text}");
+    let (_, workbook) = fetched(&world, &of(ExportKind::Inventory, ExportFormat::Xlsx, None)).await;
+    let mut archive = ZipArchive::new(Cursor::new(workbook)).unwrap();
+    let sheet = String::from_utf8(entry(&mut archive, "xl/worksheets/sheet1.xml")).unwrap();
+    assert!(sheet.contains("<v>4.25</v>") && sheet.contains("<t>=Gants</t>"), "{sheet}");
+    let mut filtered = french;
+    filtered.filters = Some(Filters { from: Some(Day::parse("2027-01-11").unwrap()), ..Filters::default() });
+    let mut tx = world.begin().await;
+    let Err(Error::Invalid(Invalid(problems))) = exports::request(&mut tx, &filtered).await else {
+        panic!("the stock takes no filter");
+    };
+    assert_eq!((problems[0].field.as_str(), problems[0].code), ("filters.from", "not_for_kind"));
+}
+
+/// Two items: one in a lot and in none, of what people write; one of which there is nothing.
+async fn stocked(world: &World) -> (ItemId, ItemId) {
+    let label = |text: &str| Label::parse(text).unwrap();
+    let item = |name, unit| NewItem {
+        name: label(name),
+        reference: None,
+        unit: UnitName::parse(unit).unwrap(),
+        supplier: None,
+        location: None,
+        price_cents: None,
+        threshold: 0.try_into().unwrap(),
+        margin: 0.try_into().unwrap(),
+    };
+    let came = |quantity: i64, lot: Option<&str>| NewMovement {
+        kind: MovementKind::Receipt,
+        quantity: Some(quantity.try_into().unwrap()),
+        counted: None,
+        lot: lot.map(label),
+        expires_on: lot.map(|_| Day::parse("2027-03-31").unwrap()),
+        reason: None,
+        appointment_id: None,
+    };
+    let mut tx = world.begin().await;
+    let gloves = NewItem {
+        reference: Some(label("REF-1")),
+        supplier: Some(label("@Fournisseur")),
+        price_cents: Some(1250.try_into().unwrap()),
+        threshold: 10_000.try_into().unwrap(),
+        margin: 500.try_into().unwrap(),
+        ..item("=Gants", "boîte")
+    };
+    let gloves = inventory::add_item(&mut tx, &gloves).await.unwrap().item.id;
+    let empty = inventory::add_item(&mut tx, &item("Aiguilles", "unité")).await.unwrap().item.id;
+    inventory::move_stock(&mut tx, gloves, &came(4250, Some("L1"))).await.unwrap();
+    inventory::move_stock(&mut tx, gloves, &came(3000, None)).await.unwrap();
+    tx.commit().await.unwrap();
+    (gloves, empty)
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use permanence_domain::{
         self, ExportFormat, ExportKind, ExportStatus,
         jobs::{ClearExport, SweepExports},
     },
+    field::Flag,
     ids::{ExportId, uuid_at},
+    inventory::import::{self, ImportMode, ImportOptions},
     storage::ObjectKey,
 };
 use permanence_embedded::storage::StorageFault;
@@ -137,7 +139,9 @@ async fn what_no_job_would_clear_is_found_by_the_sweep() {
     let run = Run { tenant: None, last_attempt: false };
     let swept = async || SweepExports {}.perform(run, &world.services()).await.unwrap();
     let told = |found, uploads| {
-        Outcome::Done(Some(serde_json::json!({ "found": found, "forgotten": 0, "uploads_aborted": uploads })))
+        Outcome::Done(Some(serde_json::json!({
+            "found": found, "forgotten": 0, "uploads_aborted": uploads, "files_removed": 0,
+        })))
     };
     assert_eq!(swept().await, told(0, 1), "the unknown upload; the export has its time");
     world.clock.advance(Duration::from_mins(16));
@@ -152,4 +156,44 @@ async fn what_no_job_would_clear_is_found_by_the_sweep() {
     let forgotten = swept().await;
     assert!(matches!(&forgotten, Outcome::Done(Some(told)) if told["forgotten"] == 1), "{forgotten:?}");
     clearing.drain().await;
+}
+
+#[tokio::test]
+async fn files_that_no_row_wants_are_removed_and_no_others() {
+    // The store has a clock of its own: by it nothing is old yet.
+    let world = World::at("2020-01-06T08:00:00Z", Tz::Europe__Paris).await;
+    let storage = world.storage();
+    // More than a page of the store's list.
+    let names: Vec<String> = (0..1_003).map(|number| format!("{number:04}.csv")).collect();
+    for name in &names {
+        let key = ObjectKey::of(import::AREA, world.tenant, name).unwrap();
+        storage.put(&key, "text/csv", b"x".to_vec()).await.unwrap();
+    }
+    let wanted = ObjectKey::of(import::AREA, world.tenant, &names[500]).unwrap();
+    let options = ImportOptions {
+        mode: ImportMode::Receive,
+        dry_run: Flag::default(),
+        mapping: import::Mapping::default(),
+    };
+    let mut tx = world.begin().await;
+    import::request_import(&mut tx, &options, &wanted, 1).await.unwrap();
+    tx.commit().await.unwrap();
+    let run = Run { tenant: None, last_attempt: false };
+    let removed = async || {
+        let told = SweepExports {}.perform(run, &world.services()).await.unwrap();
+        let Outcome::Done(Some(told)) = told else { panic!("{told:?}") };
+        told["files_removed"].as_u64().unwrap()
+    };
+    assert_eq!(removed().await, 0, "a request may be about to note them");
+    world.clock.set(NOW.parse().unwrap());
+    assert_eq!(removed().await, 1_002);
+    assert_eq!(storage.get(&wanted).await.unwrap(), b"x");
+    assert_eq!(removed().await, 0, "once is enough");
+    let mut tx = world.begin().await;
+    sqlx::query("UPDATE inventory_imports SET status = 'failed', finished_at = created_at")
+        .execute(tx.conn())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(removed().await, 1, "its import has ended and left it");
 }

@@ -1,9 +1,6 @@
 //! A worker process killed for real while it writes.
 
-use std::{
-    process::{Child, Command, Stdio},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use permanence_domain::{
@@ -15,15 +12,7 @@ use permanence_embedded::storage::StorageFault;
 use super::{ask, count, noted, objects, of, until, uploads};
 use crate::support::World;
 
-/// Starts the pool's real binary.
-fn start(world: &World) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_exports"))
-        .env_clear()
-        .envs(world.environment())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts")
-}
+const POOL: &str = env!("CARGO_BIN_EXE_exports");
 
 #[tokio::test]
 async fn a_killed_workers_export_is_written_anew_and_nothing_of_the_first_is_left() {
@@ -31,7 +20,7 @@ async fn a_killed_workers_export_is_written_anew_and_nothing_of_the_first_is_lef
     let world = World::with_clock(Arc::new(SimulatedClock::at(clock.now())), clock.clone(), Tz::UTC).await;
     world.objects.faults().always(StorageFault::HoldAt("upload_part"));
     let export = ask(&world, &of(ExportKind::Patients, ExportFormat::Zip, None)).await;
-    let mut worker = start(&world);
+    let mut worker = world.start(POOL);
     count("noted uploads", 1, async || noted(&world).await).await;
     until(&world, export.id, ExportStatus::Running).await;
     worker.kill().expect("killed");
@@ -39,7 +28,7 @@ async fn a_killed_workers_export_is_written_anew_and_nothing_of_the_first_is_lef
     assert_eq!(uploads(&world).await, 1, "the dead one's");
 
     world.objects.faults().clear();
-    let mut rescuer = start(&world);
+    let mut rescuer = world.start(POOL);
     let export = until(&world, export.id, ExportStatus::Completed).await;
     rescuer.kill().expect("killed");
     rescuer.wait().expect("gone");

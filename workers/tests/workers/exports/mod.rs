@@ -3,6 +3,7 @@
 mod content;
 mod ends;
 mod killed;
+mod ledger;
 mod troubles;
 
 use std::{path::Path, time::Duration};

@@ -8,6 +8,7 @@ use super::{
 kind! {
     name: "appointments",
     title: "Rendez-vous",
+    formats: [Csv, Zip, Xlsx],
     filters: ["from", "to", "practitioner_id", "status"],
     columns: [
         "id" "Identifiant" Code => "a.id",

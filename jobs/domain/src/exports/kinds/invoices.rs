@@ -13,6 +13,7 @@ const STATUSES: &[(&str, &str)] =
 kind! {
     name: "invoices",
     title: "Factures",
+    formats: [Csv, Zip, Xlsx],
     filters: ["from", "to"],
     columns: [
         "id" "Identifiant" Code => "i.id",

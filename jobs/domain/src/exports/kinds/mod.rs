@@ -1,7 +1,9 @@
 //! What can be exported: one file a kind, with its columns and its query. Money of a kind is integer cents, a day or a time
 //! as Postgres writes it, anything else as it is.
 
+mod accounting_entries;
 mod appointments;
+mod inventory;
 mod invoices;
 mod patients;
 mod payments;
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use super::ExportFormat;
 use crate::error::{Error, Result};
 
 /// What an export is of.
@@ -27,11 +30,24 @@ pub enum ExportKind {
     Invoices,
     /// What was paid and given back, by its day.
     Payments,
+    /// The stock, by name and lot.
+    Inventory,
+    /// The entries of a period as the tax administration wants them (FEC).
+    #[deserr(rename = "accounting_entries")]
+    #[serde(rename = "accounting_entries")]
+    AccountingEntries,
 }
 
 impl ExportKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Patients, Self::Appointments, Self::Invoices, Self::Payments];
+    pub const ALL: [Self; 6] = [
+        Self::Patients,
+        Self::Appointments,
+        Self::Invoices,
+        Self::Payments,
+        Self::Inventory,
+        Self::AccountingEntries,
+    ];
 
     /// Its columns, filters and rows.
     pub fn kind(self) -> &'static Kind {
@@ -40,6 +56,8 @@ impl ExportKind {
             Self::Appointments => &appointments::KIND,
             Self::Invoices => &invoices::KIND,
             Self::Payments => &payments::KIND,
+            Self::Inventory => &inventory::KIND,
+            Self::AccountingEntries => &accounting_entries::KIND,
         }
     }
 
@@ -63,6 +81,8 @@ pub enum Holds {
     Number,
     /// An amount in cents.
     Cents,
+    /// A quantity in thousandths.
+    Thousandths,
     /// Yes or no.
     Bool,
     /// A calendar day.
@@ -91,6 +111,8 @@ pub struct Kind {
     pub name: &'static str,
     /// Its sheet's name in French.
     pub title: &'static str,
+    /// What it can be written as.
+    pub formats: &'static [ExportFormat],
     /// The filters that it takes.
     pub filters: &'static [&'static str],
     /// Its columns, in the order of the query's.
@@ -101,6 +123,11 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Whether it is accounting entries, which the law says how to write.
+    pub fn is_ledger(&self) -> bool {
+        self.formats.contains(&ExportFormat::Txt)
+    }
+
     /// How many rows there are within the filters of this transaction.
     pub(super) async fn count(&self, conn: &mut PgConnection) -> Result<i64> {
         Ok((self.count)(conn).await?)
@@ -111,13 +138,14 @@ impl Kind {
 /// that are decoded and written again.
 macro_rules! kind {
     (
-        name: $name:literal, title: $title:literal, filters: $filters:expr,
+        name: $name:literal, title: $title:literal, formats: [$($format:ident),+], filters: $filters:expr,
         columns: [$($column:literal $heading:literal $holds:expr => $value:literal),+ $(,)?],
         from: $from:literal, order: $order:literal $(,)?
     ) => {
         pub(super) static KIND: $crate::exports::Kind = $crate::exports::Kind {
             name: $name,
             title: $title,
+            formats: &[$($crate::exports::ExportFormat::$format),+],
             filters: &$filters,
             columns: &[$($crate::exports::Column { name: $column, title: $heading, holds: $holds }),+],
             copy: concat!(

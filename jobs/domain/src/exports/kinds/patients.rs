@@ -8,6 +8,7 @@ use super::{
 kind! {
     name: "patients",
     title: "Patients",
+    formats: [Csv, Zip, Xlsx],
     filters: ["from", "to"],
     columns: [
         "id" "Identifiant" Code => "p.id",

@@ -19,6 +19,7 @@ const METHODS: &[(&str, &str)] = &[
 kind! {
     name: "payments",
     title: "Paiements",
+    formats: [Csv, Zip, Xlsx],
     filters: ["from", "to"],
     columns: [
         "id" "Identifiant" Code => "p.id",

@@ -30,6 +30,9 @@ pub use request::{
 };
 pub use stage::{Stage, stage};
 
+/// The area of the object store that files to import lie in.
+pub const AREA: &str = "imports";
+
 /// What the quantities of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[deserr(rename_all = lowercase)]

@@ -198,6 +198,11 @@ pub struct NewEntry {
 }
 
 impl NewEntry {
+    /// The rules that take the practice's clocks.
+    pub(crate) fn check(&self, zone: Tz) -> Result<()> {
+        self.content().checked(zone).map(drop)
+    }
+
     /// What is said.
     pub(super) fn content(&self) -> EntryContent {
         EntryContent { rule: self.rule.clone(), exception: self.exception.clone() }

@@ -1,0 +1,23 @@
+//! Erasure: what a practice holds of a patient is destroyed, what the law keeps is sealed and named with its law and its date, and
+//! that nothing is left is proved by a search and told by a signed certificate. Owns the order of the steps; each is a transaction
+//! or can be done twice, so a run that dies goes on where it was.
+
+mod certificate;
+mod certify;
+mod erase;
+mod erasure;
+mod identifiers;
+pub mod jobs;
+mod retained;
+mod search;
+
+pub use certificate::{Certificate, Checked, Destroyed, Kept, SignedCertificate, Signer, check_certificate};
+pub use certify::{finish, found, open_identifiers, to_verify};
+pub use erase::{ErasureObjects, due, erase, objects_removed};
+pub use erasure::{
+    Erasure, ErasureStatus, Finding, cancel_erasure, certificate_key, certificate_of, certificate_to_draw,
+    due_tenants, get_erasure, keep_certificate, list_erasures, paper_of_certificate, request_erasure,
+};
+pub use identifiers::Identifiers;
+pub use retained::{Retained, RetainedList, RetainedRow, forget_ended, list_retained, open_retained};
+pub use search::{Found, Searched, Wanted, search_objects, search_tables};
