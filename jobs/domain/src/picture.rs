@@ -52,9 +52,10 @@ impl Picture {
 
     /// A JPEG of at most so many pixels each way, of the pixels alone: nothing else that the file told comes with it.
     pub fn thumbnail(&self, largest: u32) -> Result<Vec<u8>, ImageError> {
-        let small = match self.pixels.width().max(self.pixels.height()) > largest {
-            true => self.pixels.thumbnail(largest, largest),
-            false => self.pixels.clone(),
+        let small = if self.pixels.width().max(self.pixels.height()) > largest {
+            self.pixels.thumbnail(largest, largest)
+        } else {
+            self.pixels.clone()
         };
         let mut bytes = Vec::new();
         small.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY))?;

@@ -81,6 +81,10 @@ pub(super) fn records_until(last_care: NaiveDate, birth: Option<NaiveDate>) -> N
     birth.map_or(after_care, |birth| after_care.max(years_after(birth, 28)))
 }
 
+fn of(what: &str, count: i64, law: &str, until: Option<NaiveDate>) -> Kept {
+    Kept { what: what.to_owned(), count, law: law.to_owned(), until }
+}
+
 /// What the law will keep of a patient, as things stand.
 pub(super) async fn kept(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Kept>> {
     let zone = practice_zone(tx).await?;
@@ -123,12 +127,6 @@ pub(super) async fn kept(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Ke
     let last_care = last.into_iter().flatten().max().unwrap_or(row.known_since);
     let records =
         (row.records + row.files + row.images > 0).then(|| records_until(last_care, row.birth_date));
-    let of = |what: &str, count: i64, law: &str, until: Option<NaiveDate>| Kept {
-        what: what.to_owned(),
-        count,
-        law: law.to_owned(),
-        until,
-    };
     let accounts = row.last_bill.map(|day| years_after(day, 10));
     let all = [
         of("medical_records", row.records, RECORDS, records),
