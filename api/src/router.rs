@@ -26,8 +26,8 @@ use crate::{
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
     companies, consultations, docs, employees,
     error::{ApiError, unknown_method, unknown_route},
-    exports, figures, health, inventory, jobs, messages, migrations, notifications, observe, pages, patients,
-    practitioners, privacy, queues, records, reports, rooms, settings,
+    exports, figures, files, health, images, inventory, jobs, messages, migrations, notifications, observe,
+    pages, patients, practitioners, privacy, queues, records, reports, rooms, settings,
     state::App,
     templates, users, webhooks,
 };
@@ -176,6 +176,12 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(records::get_record, records::update_record, records::retract_record))
         .routes(routes!(records::list_record_versions))
         .routes(routes!(records::get_record_version))
+        .routes(routes!(files::hand_in_file, files::list_files))
+        .routes(routes!(files::get_file, files::retract_file))
+        .routes(routes!(files::read_file))
+        .routes(routes!(images::announce_image, images::list_images))
+        .routes(routes!(images::complete_image))
+        .routes(routes!(images::get_image, images::retract_image))
         .routes(routes!(privacy::request_erasure))
         .routes(routes!(privacy::list_erasures))
         .routes(routes!(privacy::get_erasure))

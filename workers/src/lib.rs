@@ -7,6 +7,7 @@ pub mod clients;
 pub mod config;
 mod exports;
 mod figures;
+mod files;
 mod identity;
 mod import;
 mod inventory;

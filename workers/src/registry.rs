@@ -12,6 +12,7 @@ use permanence_domain::{
     error::Result,
     exports::jobs::{ClearExport, SweepExports, WriteExport},
     figures::jobs::{RefreshView, RefreshViews},
+    files::jobs::{ClearFile, ClearImage, SweepImages, TakeImage},
     identity::jobs::{SendAccountMail, SendInvitation},
     import::jobs::ImportDump,
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
@@ -78,6 +79,10 @@ impl Registry {
             .with::<ClearExport>()
             .with::<SweepExports>()
             .with_long::<WriteAccessFile>()
+            .with::<TakeImage>()
+            .with::<ClearFile>()
+            .with::<ClearImage>()
+            .with::<SweepImages>()
             .with::<RefreshViews>()
             .with_long::<RefreshView>()
             .with::<SealEntries>()

@@ -14,6 +14,7 @@ use permanence_domain::{
     error::Result,
     exports::jobs::SweepExports,
     figures::{self, jobs::RefreshViews},
+    files::jobs::SweepImages,
     inventory::jobs::WatchStock,
     notifications::{Overdue, jobs::ReconcileMessages, overdue, receipts::jobs::AskDeliveries},
     platform::{MaintainQueue, PurgeAnswers},
@@ -39,6 +40,7 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("forget-audit", "47 3 * * *", |_due| NewJob::of(&ForgetEntries {}))?,
         civil("ask-deliveries", "*/10 * * * *", |_due| NewJob::of(&AskDeliveries {}))?,
         civil("sweep-exports", "*/10 * * * *", |_due| NewJob::of(&SweepExports {}))?,
+        civil("sweep-images", "37 * * * *", |_due| NewJob::of(&SweepImages {}))?,
         // In the morning of most practices; elsewhere the mails wait for the end of the quiet hours.
         civil("find-overdue", "11 9 * * *", |_due| NewJob::of(&FindOverdue {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,

@@ -13,7 +13,7 @@ use utoipa::openapi::{
 /// Fields of requests that may be left out because the server has a default; they are never absent from answers.
 const DEFAULTED: [(&str, &[&str]); 14] = [
     ("NewPatient", &["language"]),
-    ("Consents", &["reminder_sms", "reminder_email"]),
+    ("NewConsents", &["reminder_sms", "reminder_email"]),
     ("NewAppointment", &["outside_availability"]),
     ("NewTemplate", &["transliterate"]),
     ("PreviewRequest", &["transliterate"]),

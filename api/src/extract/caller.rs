@@ -73,6 +73,8 @@ permissions!(
     AppointmentsRead,
     AppointmentsWrite,
     AvailabilityWrite,
+    FilesRead,
+    FilesWrite,
     InventoryRead,
     InventoryWrite,
     BillingRead,

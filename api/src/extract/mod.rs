@@ -15,10 +15,11 @@ pub(crate) use caller::{
     AccessRead, AccessWrite, Anybody, AppointmentsRead, AppointmentsWrite, AuditRead, AvailabilityWrite,
     BillingRead, BillingWrite, Caller, CompaniesManage, CompaniesRead, CompaniesWrite, ConsultationsBook,
     ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf,
-    EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, InventoryRead, InventoryWrite,
-    JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead, PatientsWrite, Permission,
-    PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read,
-    RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
+    EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead, FilesWrite,
+    InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead,
+    PatientsWrite, Permission, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite,
+    QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead,
+    UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};
@@ -27,7 +28,7 @@ pub(crate) use input::{
 };
 pub(crate) use public::Public;
 pub(crate) use sheet::Sheet;
-pub(crate) use upload::{Csv, Dump, LogoPicture, Upload};
+pub(crate) use upload::{Csv, Dump, Handed, LogoPicture, Upload, discard};
 
 /// Largest body of a request, bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;

@@ -1,7 +1,7 @@
 //! POST of a file by a signed-in caller: too large to be held in memory, it goes through a temporary file into the object
 //! store, and only then a transaction begins. Done once for each `Idempotency-Key`, like any POST.
 
-use std::{marker::PhantomData, path::Path};
+use std::{fs::File, io::BufWriter, marker::PhantomData, path::Path};
 
 use axum::{
     body::Body,
@@ -10,12 +10,13 @@ use axum::{
 };
 use futures::StreamExt;
 use permanence_domain::{
-    Error,
+    Error, files,
     idempotency::{self, Principal},
     import, inventory,
     picture::Picture,
     storage::ObjectKey,
     uploads,
+    vault::ContentKey,
 };
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -35,7 +36,7 @@ use crate::{
 pub(crate) trait FileKind: Send + Sync + 'static {
     /// The area of the object store in which it lies.
     const AREA: &'static str;
-    /// Its media type; more than one may mean it.
+    /// What it may be called; more than one name may mean it, and where there is none, what it is called does not matter.
     const MEDIA_TYPES: &'static [&'static str];
     /// The end of its name.
     const SUFFIX: &'static str;
@@ -43,6 +44,8 @@ pub(crate) trait FileKind: Send + Sync + 'static {
     const WRONG_TYPE: &'static str;
     /// Most bytes.
     const MOST_BYTES: u64;
+    /// Whether it is sealed under a key of its own before it is stored.
+    const SEALED: bool = false;
 
     /// What the file is by what it holds, or what is wrong with it; whatever is not looked at is what it is called.
     fn media_type(_: &Path) -> Result<&'static str, Error> {
@@ -95,11 +98,45 @@ impl FileKind for LogoPicture {
     }
 }
 
+/// A document of a patient or of the practice.
+#[derive(Debug)]
+pub(crate) struct Handed;
+
+impl FileKind for Handed {
+    const AREA: &'static str = files::AREA;
+    const MEDIA_TYPES: &'static [&'static str] = &[];
+    const SUFFIX: &'static str = "sealed";
+    const WRONG_TYPE: &'static str = "not_a_file";
+    const MOST_BYTES: u64 = files::MOST_BYTES;
+    const SEALED: bool = true;
+
+    fn media_type(file: &Path) -> Result<&'static str, Error> {
+        files::media_type(File::open(file).map_err(Error::internal)?)
+    }
+}
+
 /// A file that lies in the object store.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) object: ObjectKey,
     pub(crate) bytes: i64,
+    media_type: &'static str,
+    key: Option<ContentKey>,
+}
+
+impl Stored {
+    /// What is to be kept of a file that was sealed.
+    pub(crate) fn sealed(&self) -> Result<files::Received<'_>> {
+        let key = self.key.as_ref().ok_or_else(|| Error::internal("a file of this kind is not sealed"))?;
+        Ok(files::Received { object: &self.object, media_type: self.media_type, bytes: self.bytes, key })
+    }
+}
+
+/// Removes an object that nobody will ask for.
+pub(crate) async fn discard(app: &App, object: &ObjectKey) {
+    if let Err(error) = app.storage.remove(object).await {
+        tracing::warn!(%error, %object, "an object of no use stays");
+    }
 }
 
 /// A keyed request with a file, and the transaction in which it is done and answered.
@@ -122,22 +159,21 @@ impl<P: Permission, K: FileKind> FromRequest<App> for Upload<P, K> {
         let (tx, _) = caller.open(app, P::SCOPE).await?;
         tx.rollback().await?;
         let (file, digest, bytes) = receive::<K>(body).await?;
-        let (file, media_type) = looked_at::<K>(file).await?;
+        let (file, media_type, sealing) = looked_at::<K>(file).await?;
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
         let fingerprint =
             idempotency::fingerprint(&app.fingerprint_key, parts.method.as_str(), path, &digest)?;
         let principal = Principal { tenant: caller.claims.tenant.0, user: caller.claims.sub.0 };
         let object =
             ObjectKey::of(K::AREA, caller.claims.tenant, &format!("{}.{}", Uuid::new_v4(), K::SUFFIX))?;
-        app.storage.put_file(&object, media_type, file.path()).await?;
-        let stored = Stored { object: object.clone(), bytes };
+        let kept_as = if K::SEALED { "application/octet-stream" } else { media_type };
+        app.storage.put_file(&object, kept_as, file.path()).await?;
+        let stored = Stored { object: object.clone(), bytes, media_type, key: sealing };
         match Create::begin(app, &caller, keyed(principal, key, fingerprint), stored).await {
             Ok(create) => Ok(Self { create, kind: PhantomData }),
             Err(error) => {
-                // Told again, or refused after all: nobody will ask for this object.
-                if let Err(error) = app.storage.remove(&object).await {
-                    tracing::warn!(%error, %object, "an object of no use stays");
-                }
+                // Told again, or refused after all.
+                discard(app, &object).await;
                 Err(error)
             }
         }
@@ -147,22 +183,40 @@ impl<P: Permission, K: FileKind> FromRequest<App> for Upload<P, K> {
 fn refuse_other_kinds<K: FileKind>(headers: &HeaderMap) -> Result<()> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let given = given.split(';').next().unwrap_or_default().trim();
-    if K::MEDIA_TYPES.iter().any(|media_type| given.eq_ignore_ascii_case(media_type)) {
+    if K::MEDIA_TYPES.is_empty()
+        || K::MEDIA_TYPES.iter().any(|media_type| given.eq_ignore_ascii_case(media_type))
+    {
         return Ok(());
     }
     let detail = format!("Content-Type: {} is expected", K::MEDIA_TYPES.join(" or "));
     Err(ApiError::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE, K::WRONG_TYPE, detail))
 }
 
-/// Looks into the file where that holds up nobody.
-async fn looked_at<K: FileKind>(file: NamedTempFile) -> Result<(NamedTempFile, &'static str)> {
-    let look = move || K::media_type(file.path()).map(|media_type| (file, media_type));
+/// What is stored, what it is, and what opens it.
+type Looked = (NamedTempFile, &'static str, Option<ContentKey>);
+
+/// Looks into the file, and seals it where its kind is, where that holds up nobody.
+async fn looked_at<K: FileKind>(file: NamedTempFile) -> Result<Looked> {
+    let look = move || -> Result<Looked, Error> {
+        let media_type = K::media_type(file.path())?;
+        if !K::SEALED {
+            return Ok((file, media_type, None));
+        }
+        let (key, sealed) = (ContentKey::random()?, temporary()?);
+        let plain = file.reopen().map_err(Error::internal)?;
+        key.seal(plain, BufWriter::new(sealed.as_file()))?;
+        Ok((sealed, media_type, Some(key)))
+    };
     Ok(tokio::task::spawn_blocking(look).await.map_err(Error::internal)??)
+}
+
+fn temporary() -> Result<NamedTempFile, Error> {
+    NamedTempFile::with_prefix("permanence-").map_err(Error::internal)
 }
 
 /// Writes the body to a file that vanishes with its handle; gives its digest and its size.
 async fn receive<K: FileKind>(body: Body) -> Result<(NamedTempFile, Vec<u8>, i64)> {
-    let file = NamedTempFile::with_prefix("permanence-").map_err(Error::internal)?;
+    let file = temporary()?;
     let mut writer = tokio::fs::File::from_std(file.reopen().map_err(Error::internal)?);
     let (mut digest, mut bytes) = (Sha256::new(), 0_u64);
     let mut chunks = body.into_data_stream();

@@ -86,7 +86,8 @@ fn every_creation_takes_a_key_and_every_change_a_version() {
         }
         if let Some(created) = responses.get("201") {
             // What is only ever added to has no version.
-            let appended = path.ends_with("/payments") || path.ends_with("/refunds");
+            let appended =
+                ["/payments", "/refunds", "/files", "/images"].iter().any(|end| path.ends_with(end));
             for header in ["ETag", "Location", "Idempotency-Replayed"].into_iter().skip(usize::from(appended))
             {
                 assert!(created["headers"].get(header).is_some(), "{path} {header}");
@@ -117,7 +118,7 @@ async fn schemas_of_requests_are_closed_and_want_what_is_wanted() {
     let booking = ["patient_id", "practitioner_id", "starts_at", "ends_at"];
     assert_eq!(schemas["NewAppointment"]["required"], json!(booking));
     // Also what is inside: an object, the elements of a list, what may be null.
-    for inside in ["Consents", "OpeningHours", "Span", "QuietHours", "Rule", "NewException"] {
+    for inside in ["NewConsents", "OpeningHours", "Span", "QuietHours", "Rule", "NewException"] {
         assert_eq!(schemas[inside]["additionalProperties"], false, "{inside}");
     }
 
@@ -125,6 +126,9 @@ async fn schemas_of_requests_are_closed_and_want_what_is_wanted() {
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;
     let least = json!({ "first_name": "Zoé", "last_name": "Noël", "consents": {} });
     let patient = practice.assistant.post("/api/v1/patients", least).await.expect(201);
-    assert_eq!(patient.body["consents"], json!({ "reminder_sms": false, "reminder_email": false }));
+    assert_eq!(
+        patient.body["consents"],
+        json!({ "reminder_sms": false, "reminder_email": false, "imaging": false })
+    );
     assert_eq!(patient.body["language"], "fr");
 }

@@ -290,7 +290,7 @@ async fn one_click_stops_mails_and_what_rests_on_them() {
         assert_eq!((done.status, done.location), (StatusCode::OK, None), "no redirect: RFC 8058");
         assert!(done.words.contains("Pour en recevoir de nouveau, appelez le"), "{}", done.words);
     }
-    assert_eq!(consents().await, json!({ "reminder_sms": true, "reminder_email": false }));
+    assert_eq!(consents().await, json!({ "reminder_sms": true, "reminder_email": false, "imaging": false }));
     let history = practice.assistant.get(&format!("{patient}/consents")).await.expect(200).body;
     assert_eq!(history.as_array().unwrap().len(), 3);
     let newest = &history[0];

@@ -159,11 +159,20 @@ impl TestApi {
 
     /// How many files of an area lie in the object store.
     pub(crate) fn objects(&self, area: &str) -> usize {
-        fn files(folder: &std::path::Path) -> usize {
+        self.object_files(area).len()
+    }
+
+    /// Where the files of an area lie in the object store.
+    pub(crate) fn object_files(&self, area: &str) -> Vec<std::path::PathBuf> {
+        fn files(folder: std::path::PathBuf) -> Vec<std::path::PathBuf> {
+            if !folder.is_dir() {
+                return vec![folder];
+            }
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+            entries.flat_map(|entry| files(entry.path())).collect()
         }
-        files(&self.folder.path().join("permanence").join(area))
+        let folder = self.folder.path().join("permanence").join(area);
+        if folder.is_dir() { files(folder) } else { Vec::new() }
     }
 
     /// The object store as the platform sees it.

@@ -14,7 +14,7 @@ use permanence_domain::{
     identity::{NewTenant, Role, add_member, create_tenant, find_tenant, list_members},
     ids::{PatientId, PractitionerId, RoomId, TenantId},
     page::PageQuery,
-    patients::{self, Consents, NewPatient, PatientQuery},
+    patients::{self, NewConsents, NewPatient, PatientQuery},
     people::{self, NewPractitioner},
     scheduling::{self, NewAppointment, NewRoom},
     tenants::{self, OpeningHours, QuietHours, Settings, SmsSender},
@@ -289,7 +289,7 @@ fn patient(practice: &Practice, number: usize) -> Result<NewPatient, Failure> {
         phone: mobile.then(|| read(Phone::parse(&format!("{}{number:03}", practice.mobile)))).transpose()?,
         address: None,
         language: if number % 11 == 10 { Language::En } else { Language::Fr },
-        consents: Consents { reminder_sms: mobile, reminder_email: true },
+        consents: NewConsents { reminder_sms: mobile, reminder_email: true, imaging: None },
     })
 }
 

@@ -118,6 +118,10 @@ ids! {
     ConsultationId,
     /// A request for all that is known of a person.
     AccessRequestId,
+    /// A file that somebody handed in.
+    FileId,
+    /// A picture of a patient.
+    ImageId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
 }

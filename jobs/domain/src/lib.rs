@@ -14,6 +14,7 @@ pub mod error;
 pub mod exports;
 pub mod field;
 pub mod figures;
+pub mod files;
 pub mod hours;
 pub mod idempotency;
 pub mod identity;

@@ -3,10 +3,11 @@
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, error::ImageFormatHint,
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
+    error::ImageFormatHint,
 };
 
-/// Longest edge of what is read, pixels.
+/// Longest edge of what heads papers, pixels.
 const LARGEST: u32 = 4_000;
 /// Bytes that reading may take: the largest picture with its working space.
 const MEMORY: u64 = 128 << 20;
@@ -20,9 +21,17 @@ pub struct Picture {
     pub pixels: DynamicImage,
 }
 
+/// How well a thumbnail is drawn, of 100.
+const QUALITY: u8 = 80;
+
 impl Picture {
     /// Reads a PNG or a JPEG of at most 4,000 pixels each way.
     pub fn read(bytes: &[u8]) -> Result<Self, ImageError> {
+        Self::read_within(bytes, LARGEST)
+    }
+
+    /// Reads a PNG or a JPEG of at most so many pixels each way, and of no more than memory allows.
+    pub fn read_within(bytes: &[u8], largest: u32) -> Result<Self, ImageError> {
         let media_type = match image::guess_format(bytes)? {
             ImageFormat::Png => "image/png",
             ImageFormat::Jpeg => "image/jpeg",
@@ -30,8 +39,8 @@ impl Picture {
         };
         let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
         let mut limits = Limits::default();
-        limits.max_image_width = Some(LARGEST);
-        limits.max_image_height = Some(LARGEST);
+        limits.max_image_width = Some(largest);
+        limits.max_image_height = Some(largest);
         limits.max_alloc = Some(MEMORY);
         reader.limits(limits);
         let mut decoder = reader.into_decoder()?;
@@ -39,6 +48,18 @@ impl Picture {
         let mut pixels = DynamicImage::from_decoder(decoder)?;
         pixels.apply_orientation(orientation);
         Ok(Self { media_type, pixels })
+    }
+
+    /// A JPEG of at most so many pixels each way, of the pixels alone: nothing else that the file told comes with it.
+    pub fn thumbnail(&self, largest: u32) -> Result<Vec<u8>, ImageError> {
+        let small = if self.pixels.width().max(self.pixels.height()) > largest {
+            self.pixels.thumbnail(largest, largest)
+        } else {
+            self.pixels.clone()
+        };
+        let mut bytes = Vec::new();
+        small.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY))?;
+        Ok(bytes)
     }
 }
 
@@ -58,6 +79,21 @@ mod tests {
             let picture = Picture::read(&written(format)).unwrap();
             assert_eq!((picture.media_type, picture.pixels.width()), (media_type, 3));
         }
+    }
+
+    #[test]
+    fn a_thumbnail_is_small_and_tells_nothing_but_its_pixels() {
+        let mut wide = Vec::new();
+        let mut encoder = image::codecs::png::PngEncoder::new(&mut wide);
+        image::ImageEncoder::set_exif_metadata(&mut encoder, b"48.8566 N 2.3522 E".to_vec()).unwrap();
+        DynamicImage::new_rgba8(1_000, 500).write_with_encoder(encoder).unwrap();
+        assert!(wide.windows(4).any(|bytes| bytes == b"2.35"), "the original tells where it was taken");
+        let thumbnail = Picture::read(&wide).unwrap().thumbnail(320).unwrap();
+        assert!(!thumbnail.windows(4).any(|bytes| bytes == b"2.35" || bytes == b"Exif"));
+        let read = Picture::read(&thumbnail).unwrap();
+        assert_eq!((read.media_type, read.pixels.width(), read.pixels.height()), ("image/jpeg", 320, 160));
+        let tiny = Picture::read(&written(ImageFormat::Png)).unwrap().thumbnail(320).unwrap();
+        assert_eq!(Picture::read(&tiny).unwrap().pixels.width(), 3, "nothing is made larger");
     }
 
     #[test]

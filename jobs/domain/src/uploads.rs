@@ -5,10 +5,10 @@ use std::collections::HashSet;
 
 use chrono::Duration;
 
-use crate::{db::SystemTx, error::Result, import, inventory};
+use crate::{db::SystemTx, error::Result, files, import, inventory};
 
 /// The areas into which requests put files.
-pub const AREAS: [&str; 3] = [inventory::import::AREA, import::AREA, LOGOS];
+pub const AREAS: [&str; 4] = [files::AREA, inventory::import::AREA, import::AREA, LOGOS];
 
 /// The area of the object store that practices' logos lie in.
 pub const LOGOS: &str = "logos";
@@ -23,6 +23,8 @@ pub async fn wanted(tx: &mut SystemTx, keys: &[String]) -> Result<HashSet<String
         r#"SELECT object AS "object!" FROM inventory_imports WHERE object = ANY($1) AND status = 'waiting'
            UNION ALL
            SELECT object_key FROM practice_logos WHERE object_key = ANY($1)
+           UNION ALL
+           SELECT object_key FROM files WHERE object_key = ANY($1) AND cleared_at IS NULL
            UNION ALL
            SELECT object FROM data_migrations CROSS JOIN LATERAL (VALUES (dump_object), (backup_object)) AS o (object)
            WHERE object = ANY($1)

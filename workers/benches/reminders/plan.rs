@@ -9,7 +9,7 @@ use permanence_domain::{
     field::{Moment, PersonName, Phone},
     identity::Role,
     ids::{PatientId, PractitionerId, TenantId},
-    patients::{self, Consents, NewPatient},
+    patients::{self, NewConsents, NewPatient},
     scheduling::{self, NewAppointment},
 };
 use permanence_embedded::bench::BenchServer;
@@ -109,7 +109,7 @@ async fn register(platform: &Platform, tenant: TenantId, reminder_sms: bool) -> 
         phone: Some(Phone::parse("06 12 34 56 78").unwrap()),
         address: None,
         language: permanence_domain::field::Language::Fr,
-        consents: Consents { reminder_sms, reminder_email: false },
+        consents: NewConsents { reminder_sms, reminder_email: false, imaging: None },
     };
     let mut tx = platform.db.tenant(tenant, Actor::JOB).await.unwrap();
     let id = patients::register(&mut tx, &new).await.unwrap().id;

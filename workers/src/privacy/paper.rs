@@ -58,7 +58,7 @@ const ENGLISH: Words = Words {
 };
 
 /// Stable names, in French and in English.
-const NAMES: [(&str, &str, &str); 19] = [
+const NAMES: [(&str, &str, &str); 20] = [
     ("patients", "fiche du patient", "patient’s file"),
     ("patient_consents", "historique des consentements", "history of consents"),
     ("patient_links", "liens envoyés", "links that were sent"),
@@ -69,6 +69,7 @@ const NAMES: [(&str, &str, &str); 19] = [
     ("quotes", "devis", "quotes"),
     ("payments", "paiements", "payments"),
     ("medical_records", "dossier médical", "medical records"),
+    ("images", "photographies", "pictures"),
     ("identity", "identité, sous scellés", "identity, under seal"),
     ("exports", "exports", "exports"),
     ("objects/invoices", "fichiers PDF", "PDF files"),

@@ -10,6 +10,7 @@ mod deliveries;
 mod erasure;
 mod exports;
 mod figures;
+mod images;
 mod imports;
 mod invitations;
 mod killed;

@@ -19,7 +19,7 @@ use permanence_domain::{
     ids::{AppointmentId, PatientId, PractitionerId, TenantId},
     migrate::MIGRATOR,
     notifications::{MessageLog, MessageStatus, Purpose, messages_of_appointment},
-    patients::{self, Consents, NewPatient},
+    patients::{self, NewConsents, NewPatient},
     people::{self, NewPractitioner},
     privacy::Signer,
     scheduling::{self, NewAppointment},
@@ -385,20 +385,29 @@ fn patient() -> NewPatient {
         phone: Some(Phone::parse("06 00 00 00 01").expect("a number")),
         address: None,
         language: Language::Fr,
-        consents: Consents::default(),
+        consents: NewConsents::default(),
     }
 }
 
 pub(crate) fn by_sms() -> NewPatient {
-    NewPatient { consents: Consents { reminder_sms: true, reminder_email: false }, ..patient() }
+    NewPatient {
+        consents: NewConsents { reminder_sms: true, reminder_email: false, imaging: None },
+        ..patient()
+    }
 }
 
 pub(crate) fn by_email() -> NewPatient {
-    NewPatient { consents: Consents { reminder_sms: false, reminder_email: true }, ..patient() }
+    NewPatient {
+        consents: NewConsents { reminder_sms: false, reminder_email: true, imaging: None },
+        ..patient()
+    }
 }
 
 pub(crate) fn by_both() -> NewPatient {
-    NewPatient { consents: Consents { reminder_sms: true, reminder_email: true }, ..patient() }
+    NewPatient {
+        consents: NewConsents { reminder_sms: true, reminder_email: true, imaging: None },
+        ..patient()
+    }
 }
 
 pub(crate) fn by_nothing() -> NewPatient {

@@ -11,7 +11,7 @@ use crate::{
     field::{EmailAddress, Language, Moment, PersonName, Reason},
     identity::Role,
     ids::{AppointmentId, ConsultationId, PatientId, PractitionerId, TenantId, UserId},
-    patients::{self, Consents, NewPatient},
+    patients::{self, NewConsents, NewPatient},
     scheduling::{self, Appointment, NewAppointment},
     tenants,
 };
@@ -116,7 +116,7 @@ async fn patient_of(tx: &mut TenantTx, booker: &Booker, email_reminders: bool) -
         phone: None,
         address: None,
         language: Language::Fr,
-        consents: Consents { reminder_sms: false, reminder_email: email_reminders },
+        consents: NewConsents { reminder_sms: false, reminder_email: email_reminders, imaging: None },
     };
     let id = patients::register(tx, &new).await?.id;
     sqlx::query!(

@@ -44,6 +44,10 @@ scopes! {
     AccessRead = "access:read",
     /// Ask for it.
     AccessWrite = "access:write",
+    /// See files: a patient's take `medical_records:read` as well.
+    FilesRead = "files:read",
+    /// Hand files in and retract one's own: a patient's take `medical_records:read` as well.
+    FilesWrite = "files:write",
     /// See erasures and their certificates.
     PrivacyRead = "privacy:read",
     /// Ask for erasures and take them back, open what the law keeps.
@@ -145,8 +149,8 @@ impl Role {
             AccessRead, AccessWrite, AppointmentsOverride, AppointmentsRead, AppointmentsWrite, AuditRead,
             AvailabilityWrite, BillingRead, BillingWrite, CompaniesManage, CompaniesRead, CompaniesWrite,
             ConsultationsBook, ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead,
-            EmployeesSelf, EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite,
-            InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
+            EmployeesSelf, EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead,
+            FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
             PatientsRead, PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
             PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage,
             UsersRead, UsersWrite,
@@ -161,6 +165,8 @@ impl Role {
                 AppointmentsWrite,
                 AppointmentsOverride,
                 AvailabilityWrite,
+                FilesRead,
+                FilesWrite,
                 InventoryRead,
                 InventoryWrite,
                 ExportsRead,
@@ -195,6 +201,8 @@ impl Role {
                 RecordsWrite,
                 AccessRead,
                 AccessWrite,
+                FilesRead,
+                FilesWrite,
                 InventoryRead,
                 InventoryWrite,
                 UsersRead,
@@ -209,6 +217,8 @@ impl Role {
                 PracticeRead,
                 AppointmentsRead,
                 RecordsRead,
+                FilesRead,
+                FilesWrite,
                 InventoryRead,
                 InventoryWrite,
             ],
@@ -221,6 +231,8 @@ impl Role {
                 BillingRead,
                 BillingWrite,
                 RecordsRead,
+                FilesRead,
+                FilesWrite,
                 InventoryRead,
                 InventoryWrite,
                 UsersRead,

@@ -15,7 +15,7 @@ use crate::{
 /// One answer that a patient gave.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConsentRecord {
-    /// What for: `reminder_sms` or `reminder_email`.
+    /// What for: `reminder_sms`, `reminder_email` or `imaging`.
     pub purpose: String,
     /// Whether it was granted.
     pub granted: bool,
@@ -37,6 +37,8 @@ pub(super) async fn record(
     let changes = [
         ("reminder_sms", before.map(|c| c.reminder_sms), after.reminder_sms),
         ("reminder_email", before.map(|c| c.reminder_email), after.reminder_email),
+        // It may be left out, and then nobody was asked.
+        ("imaging", Some(before.is_some_and(|c| c.imaging)), after.imaging),
     ];
     let (tenant, now, by) = (tx.tenant(), tx.now(), tx.actor());
     for (purpose, _, granted) in changes.into_iter().filter(|(_, before, after)| *before != Some(*after)) {

@@ -6,5 +6,7 @@ mod patient;
 mod unsubscribe;
 
 pub use consent::{ConsentRecord, list_consents};
-pub use patient::{Consents, NewPatient, Patient, PatientQuery, delete, get, list, register, update};
+pub use patient::{
+    Consents, NewConsents, NewPatient, Patient, PatientQuery, delete, get, list, register, update,
+};
 pub use unsubscribe::{MailView, stop_mail, view_mail_link};

@@ -13,6 +13,7 @@ use crate::{
     db::TenantTx,
     error::{Error, Invalid, Problem, Problems, Result},
     field::{Day, EmailAddress, Language, PersonName, Phone, SearchText},
+    files::images,
     ids::PatientId,
     notifications,
     page::{Count, Page, PageQuery},
@@ -20,9 +21,20 @@ use crate::{
 };
 
 /// What the patient agreed to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserr, Serialize, ToSchema)]
-#[deserr(error = Invalid, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Consents {
+    /// Reminders by SMS.
+    pub reminder_sms: bool,
+    /// Reminders by email.
+    pub reminder_email: bool,
+    /// Pictures of the body, taken and kept for care.
+    pub imaging: bool,
+}
+
+/// What the patient agrees to, as it is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserr, ToSchema)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct NewConsents {
     /// Reminders by SMS.
     #[deserr(default)]
     #[schema(default = false)]
@@ -31,6 +43,18 @@ pub struct Consents {
     #[deserr(default)]
     #[schema(default = false)]
     pub reminder_email: bool,
+    /// Pictures of the body, taken and kept for care. Left out it stays as it is, `false` at first: whoever does not know of it
+    /// withdraws nothing.
+    #[deserr(default)]
+    pub imaging: Option<bool>,
+}
+
+impl NewConsents {
+    /// What holds from now on, after what held before.
+    fn after(self, before: Consents) -> Consents {
+        let Self { reminder_sms, reminder_email, imaging } = self;
+        Consents { reminder_sms, reminder_email, imaging: imaging.unwrap_or(before.imaging) }
+    }
 }
 
 /// A patient as the front desk writes it down.
@@ -58,7 +82,7 @@ pub struct NewPatient {
     #[schema(default = "fr")]
     pub language: Language,
     /// What the patient agreed to: always said, so that nobody agrees or withdraws by an omission.
-    pub consents: Consents,
+    pub consents: NewConsents,
 }
 
 /// A patient.
@@ -120,6 +144,7 @@ struct Row {
     language: Language,
     sms_consent: bool,
     email_consent: bool,
+    imaging_consent: bool,
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -138,7 +163,11 @@ impl From<Row> for Patient {
             phone: row.phone,
             address: row.address.map(|Json(address)| address),
             language: row.language,
-            consents: Consents { reminder_sms: row.sms_consent, reminder_email: row.email_consent },
+            consents: Consents {
+                reminder_sms: row.sms_consent,
+                reminder_email: row.email_consent,
+                imaging: row.imaging_consent,
+            },
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -178,11 +207,11 @@ async fn today(tx: &mut TenantTx) -> Result<NaiveDate> {
 pub async fn register(tx: &mut TenantTx, new: &NewPatient) -> Result<Patient> {
     new.check(today(tx).await?)?;
     let (tenant, now) = (tx.tenant(), tx.now());
-    let id = PatientId::new(now);
+    let (id, consents) = (PatientId::new(now), new.consents.after(Consents::default()));
     sqlx::query!(
         "INSERT INTO patients (tenant_id, id, first_name, last_name, birth_date, email, phone, language,
-                               sms_consent, email_consent, created_at, updated_at, address)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
+                               sms_consent, email_consent, created_at, updated_at, address, imaging_consent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)",
         tenant.0,
         id.0,
         new.first_name.as_str(),
@@ -195,10 +224,11 @@ pub async fn register(tx: &mut TenantTx, new: &NewPatient) -> Result<Patient> {
         new.consents.reminder_email,
         now,
         new.address.as_ref().map(Json) as Option<Json<&PostalAddress>>,
+        consents.imaging,
     )
     .execute(tx.conn())
     .await?;
-    consent::record(tx, id, None, new.consents).await?;
+    consent::record(tx, id, None, consents).await?;
     audit::record(tx, "patient.register", "patient", id.0).await?;
     get(tx, id).await
 }
@@ -208,7 +238,8 @@ pub async fn get(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: PatientId", first_name, last_name, birth_date, email, phone,
-                  address AS "address: Json<PostalAddress>", language AS "language: Language", sms_consent, email_consent, version, created_at, updated_at,
+                  address AS "address: Json<PostalAddress>", language AS "language: Language", sms_consent, email_consent, imaging_consent, version, created_at,
+                  updated_at,
                   1::bigint AS "total!"
            FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"#,
         tx.tenant().0,
@@ -255,7 +286,7 @@ async fn find(
            )
            SELECT id AS "id!: PatientId", first_name AS "first_name!", last_name AS "last_name!", birth_date, email,
                   phone, address AS "address: Json<PostalAddress>", language AS "language!: Language", sms_consent AS "sms_consent!",
-                  email_consent AS "email_consent!", version AS "version!", created_at AS "created_at!",
+                  email_consent AS "email_consent!", imaging_consent AS "imaging_consent!", version AS "version!", created_at AS "created_at!",
                   updated_at AS "updated_at!", count(*) OVER () AS "total!"
            FROM found
            ORDER BY rank DESC, fold(last_name), fold(first_name), id LIMIT $4 OFFSET $5"#,
@@ -271,15 +302,17 @@ async fn find(
     Ok((rows.into_iter().map(Patient::from).collect(), total))
 }
 
-/// Replaces what is known of a patient; coming reminders follow the new address, number and consents at once.
+/// Replaces what is known of a patient; coming reminders follow the new address, number and consents at once, and pictures
+/// follow theirs.
 pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPatient) -> Result<Patient> {
     new.check(today(tx).await?)?;
     let before = get(tx, id).await?;
+    let consents = new.consents.after(before.consents);
     let (tenant, now) = (tx.tenant(), tx.now());
     let changed = sqlx::query!(
         "UPDATE patients
          SET first_name = $4, last_name = $5, birth_date = $6, email = $7, phone = $8, language = $9,
-             sms_consent = $10, email_consent = $11, updated_at = $12, address = $13,
+             sms_consent = $10, email_consent = $11, updated_at = $12, address = $13, imaging_consent = $14,
              version = version + 1
          WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL",
         tenant.0,
@@ -295,17 +328,23 @@ pub async fn update(tx: &mut TenantTx, id: PatientId, version: i32, new: &NewPat
         new.consents.reminder_email,
         now,
         new.address.as_ref().map(Json) as Option<Json<&PostalAddress>>,
+        consents.imaging,
     )
     .execute(tx.conn())
     .await?;
     if changed.rows_affected() == 0 {
         return Err(Error::Changed("patient"));
     }
-    consent::record(tx, id, Some(before.consents), new.consents).await?;
+    consent::record(tx, id, Some(before.consents), consents).await?;
     let (email, phone) =
         (new.email.as_ref().map(EmailAddress::as_str), new.phone.as_ref().map(Phone::as_str));
-    if (before.email.as_deref(), before.phone.as_deref(), before.consents) != (email, phone, new.consents) {
+    if (before.email.as_deref(), before.phone.as_deref(), before.consents) != (email, phone, consents) {
         notifications::replan_patient(tx, id).await?;
+    }
+    match (before.consents.imaging, consents.imaging) {
+        (true, false) => images::withdrawn(tx, id).await?,
+        (false, true) => images::given(tx, id).await?,
+        _ => {}
     }
     audit::record(tx, "patient.update", "patient", id.0).await?;
     get(tx, id).await

@@ -27,7 +27,8 @@ pub struct MailView {
 /// Whether mails still go to the address of the link; changes nothing.
 pub async fn view_mail_link(tx: &mut TenantTx, hashes: &TokenHashes, link: &MailLink) -> Result<MailView> {
     let row = sqlx::query!(
-        r#"SELECT t.name, t.phone, p.language AS "language: Language", p.email, p.sms_consent, p.email_consent
+        r#"SELECT t.name, t.phone, p.language AS "language: Language", p.email, p.sms_consent, p.email_consent,
+                  p.imaging_consent
            FROM patients p JOIN tenants t ON t.id = p.tenant_id WHERE p.tenant_id = $1 AND p.id = $2"#,
         tx.tenant().0,
         link.patient.0,
@@ -44,7 +45,11 @@ pub async fn view_mail_link(tx: &mut TenantTx, hashes: &TokenHashes, link: &Mail
         practice_phone: row.phone,
         language: row.language,
         written_to: row.email_consent && same,
-        consents: Consents { reminder_sms: row.sms_consent, reminder_email: row.email_consent },
+        consents: Consents {
+            reminder_sms: row.sms_consent,
+            reminder_email: row.email_consent,
+            imaging: row.imaging_consent,
+        },
     })
 }
 

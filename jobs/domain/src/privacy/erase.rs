@@ -16,6 +16,7 @@ use crate::{
     db::TenantTx,
     error::{Error, Result},
     exports,
+    files::images,
     ids::{ErasureId, ExportId, PatientId, TenantId},
     storage::ObjectKey,
     vault::{KeyClass, Place, Subject, SubjectKey, Vault},
@@ -237,7 +238,7 @@ async fn empty(tx: &mut TenantTx, patient: PatientId, destroyed: &mut Vec<Destro
     let row = sqlx::query!(
         "UPDATE patients
          SET first_name = 'Personne', last_name = 'effacée', birth_date = NULL, email = NULL, phone = NULL, address = NULL,
-             sms_consent = false, email_consent = false, deleted_at = coalesce(deleted_at, $3), erased_at = $3,
+             sms_consent = false, email_consent = false, imaging_consent = false, deleted_at = coalesce(deleted_at, $3), erased_at = $3,
              updated_at = $3, version = version + 1
          WHERE tenant_id = $1 AND id = $2",
         tenant,
@@ -247,7 +248,8 @@ async fn empty(tx: &mut TenantTx, patient: PatientId, destroyed: &mut Vec<Destro
     .execute(tx.conn())
     .await?;
     note(destroyed, "patients", row.rows_affected(), "emptied");
-    Ok(())
+    // Nobody consents any more: what is on its way and every thumbnail goes, what care's law keeps stays unseen.
+    images::withdrawn(tx, patient).await
 }
 
 /// Takes out why consultations were cancelled, and which person of a company the patient is. That and how long they took

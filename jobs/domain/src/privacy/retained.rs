@@ -81,6 +81,10 @@ pub(super) fn records_until(last_care: NaiveDate, birth: Option<NaiveDate>) -> N
     birth.map_or(after_care, |birth| after_care.max(years_after(birth, 28)))
 }
 
+fn of(what: &str, count: i64, law: &str, until: Option<NaiveDate>) -> Kept {
+    Kept { what: what.to_owned(), count, law: law.to_owned(), until }
+}
+
 /// What the law will keep of a patient, as things stand.
 pub(super) async fn kept(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Kept>> {
     let zone = practice_zone(tx).await?;
@@ -90,6 +94,13 @@ pub(super) async fn kept(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Ke
                   (SELECT count(*) FROM medical_records m WHERE m.tenant_id = $1 AND m.patient_id = $2) AS "records!",
                   (SELECT (max(m.updated_at) AT TIME ZONE $3)::date FROM medical_records m
                    WHERE m.tenant_id = $1 AND m.patient_id = $2) AS last_record,
+                  (SELECT count(*) FROM files f WHERE f.tenant_id = $1 AND f.patient_id = $2) AS "files!",
+                  (SELECT count(*) FROM images i
+                   WHERE i.tenant_id = $1 AND i.patient_id = $2 AND i.status = 'available') AS "images!",
+                  (SELECT (max(f.created_at) AT TIME ZONE $3)::date FROM files f
+                   WHERE f.tenant_id = $1 AND f.patient_id = $2) AS last_file,
+                  (SELECT (max(i.created_at) AT TIME ZONE $3)::date FROM images i
+                   WHERE i.tenant_id = $1 AND i.patient_id = $2 AND i.status = 'available') AS last_image,
                   (SELECT max(a.starts_local)::date FROM appointments a
                    WHERE a.tenant_id = $1 AND a.patient_id = $2 AND a.status = 'scheduled') AS last_visit,
                   (SELECT count(*) FROM appointments a WHERE a.tenant_id = $1 AND a.patient_id = $2) AS "visits!",
@@ -112,17 +123,15 @@ pub(super) async fn kept(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Ke
     )
     .fetch_one(tx.conn())
     .await?;
-    let last_care = row.last_record.max(row.last_visit).unwrap_or(row.known_since);
-    let records = (row.records > 0).then(|| records_until(last_care, row.birth_date));
-    let of = |what: &str, count: i64, law: &str, until: Option<NaiveDate>| Kept {
-        what: what.to_owned(),
-        count,
-        law: law.to_owned(),
-        until,
-    };
+    let last = [row.last_record, row.last_file, row.last_image, row.last_visit];
+    let last_care = last.into_iter().flatten().max().unwrap_or(row.known_since);
+    let records =
+        (row.records + row.files + row.images > 0).then(|| records_until(last_care, row.birth_date));
     let accounts = row.last_bill.map(|day| years_after(day, 10));
     let all = [
         of("medical_records", row.records, RECORDS, records),
+        of("files", row.files, RECORDS, records),
+        of("images", row.images, RECORDS, records),
         of("identity", i64::from(records.is_some()), RECORDS, records),
         of("invoices", row.bills, ACCOUNTS, accounts),
         of("payments", row.payments, ACCOUNTS, accounts),

@@ -3,7 +3,7 @@
 mod multipart;
 mod stream;
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{
@@ -67,11 +67,31 @@ impl fmt::Display for ObjectKey {
 }
 
 /// Every area that holds tenants' objects. A key of another area is refused, so that none can be forgotten here.
-const AREAS: [&str; 7] =
-    ["certificates", "exports", "imports", "invoices", "logos", "migrations", "previews"];
+const AREAS: [&str; 11] = [
+    "certificates",
+    "exports",
+    "files",
+    "images",
+    "imports",
+    "invoices",
+    "logos",
+    "migrations",
+    "previews",
+    "thumbnails",
+    "uploads",
+];
 
 /// The area of what belongs to no tenant.
 const PLATFORM: &str = "audit";
+
+/// A link under which an object can be kept.
+#[derive(Debug, Clone)]
+pub struct PutLink {
+    /// Where to PUT it.
+    pub url: String,
+    /// Headers that must come with it, as they are here.
+    pub headers: BTreeMap<String, String>,
+}
 
 /// One bucket of an S3 store.
 #[derive(Debug, Clone)]
@@ -183,14 +203,31 @@ impl Storage {
 
     /// A link under which anybody may read an object, as a file of this name, until `life` is over.
     pub async fn link(&self, key: &ObjectKey, file_name: &str, life: Duration) -> Result<String> {
-        let until = PresigningConfig::expires_in(life)
-            .map_err(|_| Error::internal("a link of the object store lives for a week at the most"))?;
         let get = self.client.get_object().bucket(&self.bucket).key(key.as_str());
         get.response_content_disposition(format!("attachment; filename=\"{file_name}\""))
-            .presigned(until)
+            .presigned(expiring(life)?)
             .await
             .map(|request| request.uri().to_owned())
             .map_err(|error| unavailable(&error))
+    }
+
+    /// A link under which anybody may keep an object until `life` is over: of this type and this many bytes, which are signed.
+    pub async fn put_link(
+        &self,
+        key: &ObjectKey,
+        content_type: &str,
+        bytes: i64,
+        life: Duration,
+    ) -> Result<PutLink> {
+        let put = self.client.put_object().bucket(&self.bucket).key(key.as_str());
+        let request = put
+            .content_type(content_type)
+            .content_length(bytes)
+            .presigned(expiring(life)?)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(PutLink { url: request.uri().to_owned(), headers })
     }
 
     /// Every object of a tenant, whatever its area.
@@ -213,6 +250,11 @@ impl Storage {
         let removed = self.client.delete_object().bucket(&self.bucket).key(key.as_str()).send().await;
         removed.map(drop).map_err(|error| unavailable(&error))
     }
+}
+
+fn expiring(life: Duration) -> Result<PresigningConfig> {
+    PresigningConfig::expires_in(life)
+        .map_err(|_| Error::internal("a link of the object store lives for a week at the most"))
 }
 
 fn unavailable<E: std::error::Error + Send + Sync + 'static>(error: &SdkError<E>) -> Error {

@@ -2,6 +2,7 @@
 //! the keys of its subjects, and those seal content. Owns the keys; knows no content. Whoever destroys a subject's key destroys
 //! all that it sealed.
 
+mod content;
 mod key;
 mod master;
 mod place;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use crate::config::Env;
 use master::local_master;
 
+pub use content::{ContentKey, Opening};
 pub use key::{Key, Sealed};
 pub use master::{Answer, LocalMaster, MasterKey, Wrapped};
 pub use place::Place;
@@ -36,7 +38,7 @@ pub enum KeyClass {
 /// Whose key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
-    /// The patient or the user; of a file that has a key of its own, the file.
+    /// The patient, the user, or the tenant itself; of a file that has a key of its own, the file.
     pub id: Uuid,
     /// What it protects.
     pub class: KeyClass,

@@ -5,9 +5,14 @@ use std::sync::Arc;
 use permanence_domain::{
     access,
     clock::SimulatedClock,
+    config::{Secret, StorageConfig},
     db::{Actor, Db, TenantTx},
     exports::{self, ExportFormat, ExportKind, NewExport},
     field::{Day, EmailAddress, FullName, Label, Language, Moment, PersonName, Phone, Whole},
+    files::{
+        self, FileKind, NewFile, Received,
+        images::{self, ImageMediaType, NewImage},
+    },
     identity::{NewMember, NewTenant, Role, create_tenant, invite},
     ids::{PatientId, PractitionerId, TenantId, UserId},
     inventory::{self, MovementKind, NewItem, NewMovement, UnitName},
@@ -16,10 +21,13 @@ use permanence_domain::{
         Channel, Purpose, Unreachable, note_unreachable,
         templates::{self, NewTemplate, TemplateKey},
     },
-    patients::{self, Consents, NewPatient},
+    patients::{self, NewConsents, NewPatient},
     people::{self, NewPractitioner},
     privacy,
+    records::Clinical,
     scheduling::{self, ExceptionKind, NewAppointment, NewEntry, NewException, NewRoom},
+    storage::{ObjectKey, Storage},
+    vault::ContentKey,
 };
 use permanence_embedded::testing::TestDatabase;
 use permanence_queue::Waker;
@@ -116,7 +124,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
         phone: Some(Phone::parse("06 00 00 00 01").unwrap()),
         address: None,
         language: Language::Fr,
-        consents: Consents { reminder_sms: true, reminder_email: false },
+        consents: NewConsents { reminder_sms: true, reminder_email: false, imaging: Some(true) },
     };
     let practitioner = NewPractitioner {
         first_name: PersonName::parse("Camille").unwrap(),
@@ -143,6 +151,7 @@ async fn fill(db: &Db, tenant: TenantId, name: &str) {
     lose(&mut tx, booking.patient_id).await;
     noted(&mut tx, &vault(&[MASTER]), booking.patient_id).await;
     take_out(&mut tx).await;
+    hand_in(&mut tx, booking.patient_id).await;
     link(&mut tx, booking.patient_id).await;
     access::request_of_patient(&mut tx, booking.patient_id).await.unwrap();
     sqlx::query(
@@ -179,6 +188,32 @@ async fn sign_in(db: &Db, tenant: TenantId, user: UserId) {
 async fn lose(tx: &mut TenantTx, patient: PatientId) {
     let (number, reason) = ("+33600000099", Unreachable::Invalid);
     note_unreachable(tx, patient, Channel::Sms, number, reason).await.unwrap();
+}
+
+/// Somebody hands in a file of the patient and announces a picture.
+async fn hand_in(tx: &mut TenantTx, patient: PatientId) {
+    let (vault, key) = (vault(&[MASTER]), ContentKey::random().unwrap());
+    let object = ObjectKey::of(files::AREA, tx.tenant(), "1.sealed").unwrap();
+    let new = NewFile { kind: FileKind::Report, patient_id: Some(patient) };
+    let received = Received { object: &object, media_type: "application/pdf", bytes: 1, key: &key };
+    files::keep(tx, Role::Nurse, &vault, new, &received).await.unwrap();
+    let new = NewImage {
+        media_type: ImageMediaType::Png,
+        bytes: Whole::try_from(1).unwrap(),
+        sha256: None,
+        taken_on: Day::parse("2027-01-03").unwrap(),
+        title: Clinical::parse("Face", 200).unwrap(),
+        body_part: None,
+    };
+    // A link is signed here: nothing is asked of the store.
+    let storage = Storage::new(&StorageConfig {
+        endpoint: "http://127.0.0.1:9".parse().unwrap(),
+        region: "us-east-1".to_owned(),
+        bucket: "permanence".to_owned(),
+        access_key: "key".to_owned(),
+        secret_key: Secret::new("secret"),
+    });
+    images::invite(tx, &vault, &storage, patient, &new).await.unwrap();
 }
 
 /// Somebody asks for the patients as a file.

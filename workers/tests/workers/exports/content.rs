@@ -48,12 +48,12 @@ async fn patients_are_written_for_a_spreadsheet_and_for_a_program() {
         String::from_utf8(french.clone()).unwrap(),
         format!(
             "\u{feff}Identifiant;Nom;Prénom;Date de naissance;E-mail;Téléphone;Langue;Rappels par SMS;\
-             Rappels par e-mail;Enregistré le;Modifié le\r\n\
-             {own};Garcia;Hélène;;helene@garcia.example;'+33600000001;fr;oui;non;11/01/2027 09:00:00;\
+             Rappels par e-mail;Photographies;Enregistré le;Modifié le\r\n\
+             {own};Garcia;Hélène;;helene@garcia.example;'+33600000001;fr;oui;non;non;11/01/2027 09:00:00;\
              11/01/2027 09:00:00\r\n\
-             {strange}01;\"'=1+1;\"\"x\"\"\";\"A\r\nB\";29/02/1984;;;en;non;oui;13/01/2027 00:30:00;\
+             {strange}01;\"'=1+1;\"\"x\"\"\";\"A\r\nB\";29/02/1984;;;en;non;oui;non;13/01/2027 00:30:00;\
              13/01/2027 00:30:01\r\n\
-             {strange}02;'-Zoé;'@you, \\N;29/02/1984;;;en;non;oui;13/01/2027 00:30:00;13/01/2027 00:30:01\r\n"
+             {strange}02;'-Zoé;'@you, \\N;29/02/1984;;;en;non;oui;non;13/01/2027 00:30:00;13/01/2027 00:30:01\r\n"
         )
     );
     assert_eq!(export.rows, Some(3));
@@ -65,12 +65,12 @@ async fn patients_are_written_for_a_spreadsheet_and_for_a_program() {
     assert_eq!(
         String::from_utf8(plain).unwrap(),
         format!(
-            "id,last_name,first_name,birth_date,email,phone,language,reminder_sms,reminder_email,created_at,updated_at\r\n\
-             {own},Garcia,Hélène,,helene@garcia.example,'+33600000001,fr,true,false,2027-01-11T08:00:00Z,\
+            "id,last_name,first_name,birth_date,email,phone,language,reminder_sms,reminder_email,imaging,created_at,updated_at\r\n\
+             {own},Garcia,Hélène,,helene@garcia.example,'+33600000001,fr,true,false,false,2027-01-11T08:00:00Z,\
              2027-01-11T08:00:00Z\r\n\
-             {strange}01,\"'=1+1;\"\"x\"\"\",\"A\r\nB\",1984-02-29,,,en,false,true,2027-01-12T23:30:00Z,\
+             {strange}01,\"'=1+1;\"\"x\"\"\",\"A\r\nB\",1984-02-29,,,en,false,true,false,2027-01-12T23:30:00Z,\
              2027-01-12T23:30:01Z\r\n\
-             {strange}02,'-Zoé,\"'@you, \\N\",1984-02-29,,,en,false,true,2027-01-12T23:30:00Z,2027-01-12T23:30:01Z\r\n"
+             {strange}02,'-Zoé,\"'@you, \\N\",1984-02-29,,,en,false,true,false,2027-01-12T23:30:00Z,2027-01-12T23:30:01Z\r\n"
         )
     );
 }

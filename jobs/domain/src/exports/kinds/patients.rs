@@ -20,6 +20,7 @@ kind! {
         "language" "Langue" Code => "p.language",
         "reminder_sms" "Rappels par SMS" Bool => "p.sms_consent",
         "reminder_email" "Rappels par e-mail" Bool => "p.email_consent",
+        "imaging" "Photographies" Bool => "p.imaging_consent",
         "created_at" "Enregistré le" Instant => "p.created_at",
         "updated_at" "Modifié le" Instant => "p.updated_at",
     ],
