@@ -45,44 +45,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(auth::logout))
         .routes(routes!(auth::me))
         .merge(inbox())
-        // Whoever runs the practice.
-        .routes(routes!(users::invite_user, users::list_users))
-        .routes(routes!(users::get_user, users::remove_user))
-        .routes(routes!(users::change_user_role))
-        .routes(routes!(users::resend_invitation))
-        .routes(routes!(settings::get_settings, settings::update_settings))
-        .routes(routes!(logos::put_logo, logos::get_logo, logos::remove_logo))
-        .routes(routes!(templates::list_templates))
-        .routes(routes!(templates::preview_template))
-        .routes(routes!(templates::get_template, templates::replace_template, templates::reset_template))
-        .routes(routes!(practitioners::add_practitioner, practitioners::list_practitioners))
-        .routes(routes!(
-            practitioners::get_practitioner,
-            practitioners::update_practitioner,
-            practitioners::delete_practitioner
-        ))
-        .routes(routes!(rooms::add_room, rooms::list_rooms))
-        .routes(routes!(rooms::get_room, rooms::update_room, rooms::delete_room))
-        // The front desk.
-        .routes(routes!(patients::register_patient, patients::list_patients))
-        .routes(routes!(patients::get_patient, patients::update_patient, patients::delete_patient))
-        .routes(routes!(patients::list_patient_consents))
-        .routes(routes!(appointments::book_appointment, appointments::list_appointments))
-        .routes(routes!(appointments::list_conflicts))
-        .routes(routes!(
-            appointments::get_appointment,
-            appointments::reschedule_appointment,
-            appointments::cancel_appointment
-        ))
-        .routes(routes!(appointments::note_no_show, appointments::take_back_no_show))
-        .routes(routes!(availability::list_slots))
-        .routes(routes!(availability::get_availability, availability::replace_availability))
-        .routes(routes!(availability::add_entry))
-        .routes(routes!(availability::get_entry, availability::update_entry, availability::delete_entry))
-        .routes(routes!(appointments::list_appointment_messages))
-        .routes(routes!(messages::list_messages))
-        .routes(routes!(messages::list_patient_messages))
-        .routes(routes!(messages::resolve_message))
+        .merge(office())
+        .merge(front_desk())
         // Companies, their employees, whom these consult, and the reports upon it.
         .merge(employers().merge(consulting()).merge(reporting()))
         // Whoever cares.
@@ -112,6 +76,52 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+}
+
+/// Whoever runs the practice.
+fn office() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(users::invite_user, users::list_users))
+        .routes(routes!(users::get_user, users::remove_user))
+        .routes(routes!(users::change_user_role))
+        .routes(routes!(users::resend_invitation))
+        .routes(routes!(settings::get_settings, settings::update_settings))
+        .routes(routes!(logos::put_logo, logos::get_logo, logos::remove_logo))
+        .routes(routes!(templates::list_templates))
+        .routes(routes!(templates::preview_template))
+        .routes(routes!(templates::get_template, templates::replace_template, templates::reset_template))
+        .routes(routes!(practitioners::add_practitioner, practitioners::list_practitioners))
+        .routes(routes!(
+            practitioners::get_practitioner,
+            practitioners::update_practitioner,
+            practitioners::delete_practitioner
+        ))
+        .routes(routes!(rooms::add_room, rooms::list_rooms))
+        .routes(routes!(rooms::get_room, rooms::update_room, rooms::delete_room))
+}
+
+/// Patients, and when they come.
+fn front_desk() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(patients::register_patient, patients::list_patients))
+        .routes(routes!(patients::get_patient, patients::update_patient, patients::delete_patient))
+        .routes(routes!(patients::list_patient_consents))
+        .routes(routes!(appointments::book_appointment, appointments::list_appointments))
+        .routes(routes!(appointments::list_conflicts))
+        .routes(routes!(
+            appointments::get_appointment,
+            appointments::reschedule_appointment,
+            appointments::cancel_appointment
+        ))
+        .routes(routes!(appointments::note_no_show, appointments::take_back_no_show))
+        .routes(routes!(availability::list_slots))
+        .routes(routes!(availability::get_availability, availability::replace_availability))
+        .routes(routes!(availability::add_entry))
+        .routes(routes!(availability::get_entry, availability::update_entry, availability::delete_entry))
+        .routes(routes!(appointments::list_appointment_messages))
+        .routes(routes!(messages::list_messages))
+        .routes(routes!(messages::list_patient_messages))
+        .routes(routes!(messages::resolve_message))
 }
 
 /// What the caller is told.

@@ -72,6 +72,18 @@ fn configure(mut env: Env) -> Result<Config, Failure> {
     Ok(Config { api, messaging, signer, anchors, owner: owner.expose().parse()? })
 }
 
+/// What the jobs need, for all pools are in this process.
+fn services(config: &Config, db: &Db) -> Result<Services, Failure> {
+    Ok(Services {
+        db: db.clone(),
+        messaging: Some(Messaging::new(&config.messaging, db.clock().clone())?),
+        storage: Some(Storage::new(&config.api.storage)),
+        anchors: Some(Storage::new(&config.anchors)),
+        vault: Some(config.api.vault.clone()),
+        signer: Some(config.signer.clone()),
+    })
+}
+
 impl Platform {
     /// Starts everything; when it returns, the platform is ready.
     pub(crate) async fn start(folder: &Path, mut env: Env) -> Result<Self, Failure> {
@@ -102,16 +114,7 @@ impl Platform {
 
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let messaging = Messaging::new(&config.messaging, clock.clone())?;
-        let storage = Some(Storage::new(&config.api.storage));
-        let registry = Registry::new(Services {
-            db: db.clone(),
-            messaging: Some(messaging),
-            storage,
-            anchors: Some(Storage::new(&config.anchors)),
-            vault: Some(config.api.vault.clone()),
-            signer: Some(config.signer.clone()),
-        });
+        let registry = Registry::new(services(&config, &db)?);
         let bell = Listener::start(options.clone());
         for queue in POOLS {
             let pool = process::Pool {

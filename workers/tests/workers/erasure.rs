@@ -138,6 +138,7 @@ async fn stands(world: &World, text: &str) -> Vec<String> {
     places
 }
 
+#[expect(clippy::too_many_lines, reason = "one erasure, looked at from every side")]
 #[tokio::test]
 async fn nothing_is_left_but_what_the_law_keeps_and_that_is_under_seal() {
     let (world, invoice) = world().await;

@@ -166,6 +166,7 @@ async fn a_practice_moves_in_whole_and_its_patients_are_reminded_and_not_confirm
     assert_eq!(counts(&world).await, [3, 3, 1, 1, 0]);
 }
 
+#[expect(clippy::too_many_lines, reason = "every fault of one dump")]
 #[tokio::test]
 async fn every_fault_is_told_with_its_place_and_nothing_is_moved_in() {
     let world = World::at(NOW, Tz::Europe__Paris).await;

@@ -6,6 +6,7 @@ pub(crate) const PRACTICES: i64 = 100;
 pub(crate) const APPOINTMENTS_FOR_AN_INVOICE: i64 = 5;
 
 /// Fills the practices with so many appointments in all, and an invoice for each fifth.
+#[expect(clippy::too_many_lines, reason = "one statement after the other, each a table")]
 pub(crate) async fn fill(owner: &PgPool, appointments: i64) {
     let (each, per_invoice) = (appointments / PRACTICES, APPOINTMENTS_FOR_AN_INVOICE);
     let hex = |kind: &str| format!("md5('{kind}' || p || ' ' || n)::uuid");

@@ -96,6 +96,7 @@ async fn named(world: &World, export: &Export) -> String {
     exports::download(&mut tx, export.id).await.unwrap().file_name
 }
 
+#[expect(clippy::too_many_lines, reason = "the file, letter by letter")]
 #[tokio::test]
 async fn entries_are_written_as_the_law_has_them() {
     let world = World::at(NOW, Tz::Europe__Paris).await;
