@@ -204,7 +204,10 @@ async fn who_belongs_to_two_tenants_gets_both_and_no_colleague() {
 async fn a_patients_data_are_no_other_patients_and_outlive_a_deletion() {
     let two = two().await;
     let mut tx = two.db.tenant(two.own, Actor::JOB).await.unwrap();
-    let patient: Uuid = sqlx::query_scalar("SELECT id FROM patients").fetch_one(tx.conn()).await.unwrap();
+    let patient: Uuid = sqlx::query_scalar("SELECT id FROM patients WHERE deleted_at IS NULL")
+        .fetch_one(tx.conn())
+        .await
+        .unwrap();
     sqlx::query("UPDATE patients SET deleted_at = now()").execute(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
     let keys = vault(&[MASTER]);

@@ -34,7 +34,10 @@ pub(crate) async fn noted(tx: &mut TenantTx, vault: &Vault, patient: PatientId) 
 }
 
 async fn patient(tx: &mut TenantTx) -> PatientId {
-    let id: Uuid = sqlx::query_scalar("SELECT id FROM patients LIMIT 1").fetch_one(tx.conn()).await.unwrap();
+    let id: Uuid = sqlx::query_scalar("SELECT id FROM patients WHERE deleted_at IS NULL LIMIT 1")
+        .fetch_one(tx.conn())
+        .await
+        .unwrap();
     PatientId(id)
 }
 

@@ -127,7 +127,7 @@ mod tests {
         file
     }
 
-    const LINE: &[u8] = b"1,A,B,1984-02-29,,,fr,t,f,2027-01-11 08:00:00+00,2027-01-11 08:00:00+00\n";
+    const LINE: &[u8] = b"1,A,B,1984-02-29,,,fr,t,f,f,2027-01-11 08:00:00+00,2027-01-11 08:00:00+00\n";
 
     #[test]
     fn an_entry_that_may_pass_four_gibibytes_is_written_for_it() {
