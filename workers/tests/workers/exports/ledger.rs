@@ -47,7 +47,7 @@ async fn issued(world: &World, buyer: &str, lines: Vec<Value>) -> InvoiceId {
     draft.id
 }
 
-fn line(cents: i64, vat: Value) -> Value {
+fn line(cents: i64, vat: &Value) -> Value {
     json!({ "name": "Séance", "unit_price": cents, "vat": vat })
 }
 
@@ -103,7 +103,7 @@ async fn entries_are_written_as_the_law_has_them() {
     sells(&world).await;
     let standard = json!({ "category": "standard", "rate": 2000 });
     let id =
-        issued(&world, "=Zoé|Noël", vec![line(6000, json!({ "category": "care" })), line(1000, standard)])
+        issued(&world, "=Zoé|Noël", vec![line(6000, &json!({ "category": "care" })), line(1000, &standard)])
             .await;
     later(&world, minute());
     paid(&world, id, 7200, PaymentMethod::Cheque).await;
@@ -113,7 +113,7 @@ async fn entries_are_written_as_the_law_has_them() {
     refunded(&world, id, 7200, PaymentMethod::Cash).await;
     world.clock.set("2027-02-01T00:30:00Z".parse().unwrap());
     // Of another period.
-    issued(&world, "Zoé Noël", vec![line(100, json!({ "category": "care" }))]).await;
+    issued(&world, "Zoé Noël", vec![line(100, &json!({ "category": "care" }))]).await;
 
     let (export, file) = fetched(&world, &january(ExportFormat::Txt)).await;
     assert_eq!(named(&world, &export).await, "732829320FEC20270131.txt");
@@ -206,7 +206,7 @@ fn vats() -> [Value; 4] {
 }
 
 async fn done(world: &World, deal: &Deal) {
-    let lines = deal.lines.iter().map(|&(cents, vat)| line(cents, vats()[vat].clone())).collect();
+    let lines = deal.lines.iter().map(|&(cents, vat)| line(cents, &vats()[vat])).collect();
     let id = issued(world, "Zoé Noël", lines).await;
     let mut tx = world.begin().await;
     let totals = billing::get_invoice(&mut tx, id).await.unwrap().totals;
