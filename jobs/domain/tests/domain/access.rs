@@ -95,7 +95,7 @@ async fn people(two: &Two) -> (UserId, UserId) {
         let mut tx = two.db.tenant(tenant, Actor::JOB).await.unwrap();
         let member = NewMember {
             email: EmailAddress::parse(email).unwrap(),
-            full_name: FullName::parse("Claude Deux").unwrap(),
+            full_name: FullName::parse("Dominique Deux").unwrap(),
             role: Role::Assistant,
         };
         both = Some(invite(&mut tx, &member).await.unwrap().id);
