@@ -6,7 +6,7 @@ use permanence_domain::{
     error::Result,
     ids::ErasureId,
     privacy::{
-        self, Found, Searched, Wanted, due, erase, finish, forget_ended, jobs::EraseSubjects,
+        self, Automaton, Found, Searched, Wanted, due, erase, finish, forget_ended, jobs::EraseSubjects,
         objects_removed, open_identifiers, search_objects, search_tables, to_verify,
     },
     storage::ObjectKey,
@@ -74,8 +74,10 @@ async fn certify(run: Run, services: &Services, gone: &[(ErasureId, ObjectKey)])
     if ids.is_empty() {
         return Ok((0, 0));
     }
-    let mut searched = search_tables(&services.db, tenant, &wanted).await?;
-    search_objects(services.storage()?, tenant, &wanted, gone, &mut searched).await?;
+    let automaton = Automaton::new(&wanted)?;
+    let mut searched = search_tables(&services.db, tenant, &automaton).await?;
+    search_objects(services.storage()?, tenant, &automaton, gone, &mut searched).await?;
+    drop(automaton);
     drop(wanted);
     for id in &ids {
         settle(run, services, *id, &searched).await?;

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     exports::{ExportStatus, Turn, begin_turn, file_key, find_file, request_file},
     ids::{AccessRequestId, ExportId, PatientId, UserId},
-    scheduling::practice_zone,
+    scheduling::today,
     storage::ObjectKey,
     vault::{Place, SubjectKey, Vault},
 };
@@ -174,7 +174,7 @@ fn caller(tx: &TenantTx) -> Result<UserId> {
 async fn ask(tx: &mut TenantTx, whose: Whose) -> Result<AccessRequest> {
     let (tenant, now, by) = (tx.tenant(), tx.now(), tx.actor().user);
     let (id, export) = (AccessRequestId::new(now), ExportId::new(now));
-    let today = now.with_timezone(&practice_zone(tx).await?).date_naive();
+    let today = today(tx).await?;
     let due_on = today.checked_add_months(Months::new(1)).ok_or_else(|| Error::internal("no such month"))?;
     let (patient, user, kind) = match whose {
         Whose::Patient(patient) => (Some(patient.0), None, "patient_access"),

@@ -10,7 +10,7 @@ use crate::{
     db::TenantTx,
     error::{Error, Result},
     ids::InvoiceId,
-    scheduling::practice_zone,
+    scheduling::today,
 };
 
 /// What is paid and left of an invoice.
@@ -125,8 +125,7 @@ impl Balance {
 
 /// What is owed to the practice today, by payer and age.
 pub async fn receivables(tx: &mut TenantTx) -> Result<Receivables> {
-    let zone = practice_zone(tx).await?;
-    let as_of = tx.now().with_timezone(&zone).date_naive();
+    let as_of = today(tx).await?;
     // What is to be given back is not subtracted from what others owe.
     let rows = sqlx::query!(
         r#"SELECT p.payer AS "payer!", width_bucket($2 - i.due_on, ARRAY[1, 31, 61, 91]) AS "age!",

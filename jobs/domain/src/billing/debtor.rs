@@ -4,12 +4,13 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Aged, Cents, Payer, issue::today};
+use super::{Aged, Cents, Payer};
 use crate::{
     db::TenantTx,
     error::Result,
     ids::PatientId,
     page::{Page, PageQuery},
+    scheduling::today,
 };
 
 /// Somebody who owes something.

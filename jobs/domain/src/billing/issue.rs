@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     field::{Day, Language},
     ids::InvoiceId,
-    scheduling::practice_zone,
+    scheduling::today,
     tenants::{self, Settings},
 };
 
@@ -168,12 +168,6 @@ async fn freeze(
     .execute(tx.conn())
     .await?;
     if kept.rows_affected() == 1 { Ok(()) } else { Err(Error::internal("a locked draft has vanished")) }
-}
-
-/// The day it is where the practice is.
-pub(crate) async fn today(tx: &mut TenantTx) -> Result<NaiveDate> {
-    let zone = practice_zone(tx).await?;
-    Ok(tx.now().with_timezone(&zone).date_naive())
 }
 
 fn after(day: NaiveDate, days: u32) -> NaiveDate {

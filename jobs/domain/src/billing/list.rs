@@ -5,13 +5,14 @@ use deserr::Deserr;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Cents, DocumentKind, InvoiceStatus, issue::today};
+use super::{Cents, DocumentKind, InvoiceStatus};
 use crate::{
     db::TenantTx,
     error::{Error, Invalid, Result},
     field::Day,
     ids::{InvoiceId, PatientId},
     page::{Count, Flag, Page, PageQuery},
+    scheduling::today,
 };
 
 /// Which invoices and credit notes.

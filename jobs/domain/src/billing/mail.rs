@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 
 use super::{
     Cents, DocumentKind, InvoiceStatus, Paper, balance, invoice,
-    issue::today,
     jobs::{RemindDebtor, SendInvoice},
     paper_of_invoice,
 };
@@ -18,6 +17,7 @@ use crate::{
     error::{Error, Result},
     ids::{InvoiceId, InvoiceMailId},
     notifications::{self, content::InvoiceMail},
+    scheduling::today,
     tenants::{self, Settings},
 };
 

@@ -48,7 +48,7 @@ pub use identifiers::{Bic, Iban, SeriesPrefix, Siren, Siret, VatId};
 pub use identity::{BillingSettings, LegalWords, ReminderDays};
 pub use invoice::{Invoice, InvoiceStatus, get_invoice};
 pub use issue::issue_invoice;
-pub(crate) use issue::{seller_siren, today};
+pub(crate) use issue::seller_siren;
 pub use list::{InvoiceQuery, InvoiceSummary, list_invoices};
 pub use logo::{Logo, LogoFile, get_logo, put_logo, remove_logo};
 pub use mail::{

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Invalid, Problem, Result},
     field::{Day, Label},
     ids::{InvoiceId, PaymentId, UserId},
-    scheduling::practice_zone,
+    scheduling::today,
 };
 
 /// How money changed hands.
@@ -195,8 +195,7 @@ async fn record(
 
 /// The day that was said, or today; money does not change hands in the future.
 async fn past(tx: &mut TenantTx, said: Option<Day>) -> Result<NaiveDate> {
-    let zone = practice_zone(tx).await?;
-    let today = tx.now().with_timezone(&zone).date_naive();
+    let today = today(tx).await?;
     match said {
         Some(Day(day)) if day > today => {
             let problem = Problem::new("paid_on", "in_the_future", "today or a day before").read(day);

@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Invalid, Result},
     field::Language,
     ids::{InvoicePreviewId, TenantId},
+    scheduling::today,
     storage::ObjectKey,
     tenants::{self, Settings},
 };
@@ -90,7 +91,7 @@ async fn specimen(
     let content = InvoiceContent { language, ..content(&settings)? };
     let reckoned = content.reckoned(&settings)?;
     let mut unnumbered = issue::unnumbered(tx, &settings, kind, &content, reckoned).await?;
-    let today = issue::today(tx).await?;
+    let today = today(tx).await?;
     let document = &mut unnumbered.document;
     NUMBER.clone_into(&mut document.number);
     document.seller.practitioner = Some("Camille Exemple, RPPS 10000000000".to_owned());

@@ -7,8 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Allowance, Cents, DocumentKind, Invoice, InvoiceContent, Line, Totals, VatTotal, draft, get_invoice,
-    invoice,
-    issue::{self, today},
+    invoice, issue,
 };
 use crate::{
     audit,
@@ -16,6 +15,7 @@ use crate::{
     error::{Error, Invalid, Result},
     ids::{InvoiceId, PatientId},
     page::{Count, Page, PageQuery},
+    scheduling::today,
     tenants,
 };
 

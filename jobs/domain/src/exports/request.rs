@@ -16,12 +16,12 @@ use super::{
 };
 use crate::{
     audit,
-    billing::{seller_siren, today},
+    billing::seller_siren,
     db::TenantTx,
     error::{Invalid, Problem, Problems, Result},
     field::Day,
     ids::{ExportId, PractitionerId},
-    scheduling::{AppointmentStatus, practice_zone},
+    scheduling::{AppointmentStatus, practice_zone, today},
 };
 
 /// How long the same question is answered by the same export.

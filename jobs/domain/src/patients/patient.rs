@@ -17,7 +17,7 @@ use crate::{
     ids::PatientId,
     notifications,
     page::{Count, Page, PageQuery},
-    scheduling::practice_zone,
+    scheduling::today,
 };
 
 /// What the patient agreed to.
@@ -195,12 +195,6 @@ impl NewPatient {
         }
         problems.finish()
     }
-}
-
-/// The day it is where the practice is.
-async fn today(tx: &mut TenantTx) -> Result<NaiveDate> {
-    let zone = practice_zone(tx).await?;
-    Ok(tx.now().with_timezone(&zone).date_naive())
 }
 
 /// Registers a patient.

@@ -20,4 +20,4 @@ pub use erasure::{
 };
 pub use identifiers::Identifiers;
 pub use retained::{Retained, RetainedList, RetainedRow, forget_ended, list_retained, open_retained};
-pub use search::{Found, Searched, Wanted, search_objects, search_tables};
+pub use search::{Automaton, Found, Searched, Wanted, search_objects, search_tables};

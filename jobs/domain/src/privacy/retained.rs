@@ -11,7 +11,7 @@ use crate::{
     db::TenantTx,
     error::{Error, Result},
     ids::{ErasureId, PatientId, RetainedId, TenantId},
-    scheduling::practice_zone,
+    scheduling::{practice_zone, today},
     vault::{KeyClass, Place, Sealed, Subject, SubjectKey, Vault},
 };
 
@@ -223,8 +223,7 @@ pub async fn open_retained(tx: &mut TenantTx, vault: &Vault, id: RetainedId) -> 
 
 /// Destroys what is kept beyond its time, and the last key of those of whom nothing is kept any more. Gives how many rows and keys.
 pub async fn forget_ended(tx: &mut TenantTx) -> Result<(u64, u64)> {
-    let zone = practice_zone(tx).await?;
-    let (tenant, today) = (tx.tenant(), tx.now().with_timezone(&zone).date_naive());
+    let (tenant, today) = (tx.tenant(), today(tx).await?);
     let rows = sqlx::query!("DELETE FROM retained WHERE tenant_id = $1 AND kept_until < $2", tenant.0, today)
         .execute(tx.conn())
         .await?

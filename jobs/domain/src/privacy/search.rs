@@ -54,7 +54,8 @@ pub struct Searched {
 }
 
 /// All forms of all who are searched for, as one automaton.
-struct Automaton<'a> {
+#[derive(Debug)]
+pub struct Automaton<'a> {
     wanted: &'a [Wanted],
     matcher: AhoCorasick,
     /// Whose form it is.
@@ -64,7 +65,8 @@ struct Automaton<'a> {
 }
 
 impl<'a> Automaton<'a> {
-    fn new(wanted: &'a [Wanted]) -> Result<Self> {
+    /// Puts them together, once for tables and objects.
+    pub fn new(wanted: &'a [Wanted]) -> Result<Self> {
         let mut forms: Vec<String> = Vec::new();
         let mut whose = Vec::new();
         for (place, person) in wanted.iter().enumerate() {
@@ -126,8 +128,7 @@ async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>> {
 }
 
 /// Searches every row of the practice.
-pub async fn search_tables(db: &Db, tenant: TenantId, wanted: &[Wanted]) -> Result<Searched> {
-    let automaton = Automaton::new(wanted)?;
+pub async fn search_tables(db: &Db, tenant: TenantId, automaton: &Automaton<'_>) -> Result<Searched> {
     let left_out = OTHERS.iter().map(|name| format!("{name}: people who work here, not patients")).collect();
     let mut searched = Searched { left_out, ..Searched::default() };
     let mut conn = PgConnection::connect_with(&db.connect_options()).await?;
@@ -137,7 +138,7 @@ pub async fn search_tables(db: &Db, tenant: TenantId, wanted: &[Wanted]) -> Resu
     );
     sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut conn).await?;
     for table in tables(&mut conn).await? {
-        search_table(&mut conn, tenant, &table, &automaton, &mut searched).await?;
+        search_table(&mut conn, tenant, &table, automaton, &mut searched).await?;
         searched.tables += 1;
     }
     conn.close().await?;
@@ -177,11 +178,10 @@ async fn search_table(
 pub async fn search_objects(
     storage: &Storage,
     tenant: TenantId,
-    wanted: &[Wanted],
+    automaton: &Automaton<'_>,
     gone: &[(ErasureId, ObjectKey)],
     searched: &mut Searched,
 ) -> Result<()> {
-    let automaton = Automaton::new(wanted)?;
     for key in storage.of_tenant(tenant).await? {
         let mut named = BTreeSet::new();
         let mut object = match storage.read(&key).await {
@@ -201,7 +201,7 @@ pub async fn search_objects(
             text.drain(..text.len().saturating_sub(automaton.longest));
         }
         searched.objects += 1;
-        searched.add(&automaton, &named, key.as_str());
+        searched.add(automaton, &named, key.as_str());
         for (erasure, _) in gone.iter().filter(|(_, gone)| *gone == key) {
             let left = Finding { place: key.as_str().to_owned(), count: 1 };
             searched.found.entry(*erasure).or_default().push(left);

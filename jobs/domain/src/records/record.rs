@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     ids::{MedicalRecordId, PatientId, UserId},
     patients,
-    scheduling::practice_zone,
+    scheduling::today,
     vault::Vault,
 };
 
@@ -39,8 +39,7 @@ pub async fn write(
 }
 
 async fn check(tx: &mut TenantTx, new: &NewRecord) -> Result<()> {
-    let zone = practice_zone(tx).await?;
-    new.check(tx.now().with_timezone(&zone).date_naive())
+    new.check(today(tx).await?)
 }
 
 async fn add_version(

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Invalid, Result},
     field::Label,
     ids::UserId,
-    scheduling::practice_zone,
+    scheduling::{practice_zone, today},
 };
 
 /// Whose counters are wanted.
@@ -153,11 +153,10 @@ pub async fn employee_months(tx: &mut TenantTx, id: UserId) -> Result<EmployeeMo
 
 /// The company's name and the present day of its clocks.
 pub(super) async fn heading(tx: &mut TenantTx) -> Result<(String, NaiveDate)> {
-    let zone = practice_zone(tx).await?;
     let name = sqlx::query_scalar!("SELECT name FROM tenants WHERE id = $1", tx.tenant().0)
         .fetch_one(tx.conn())
         .await?;
-    Ok((name, tx.now().with_timezone(&zone).date_naive()))
+    Ok((name, today(tx).await?))
 }
 
 /// The columns of both files about employees.

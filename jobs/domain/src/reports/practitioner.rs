@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     figures::View,
     ids::PractitionerId,
-    scheduling::practice_zone,
+    scheduling::{practice_zone, today},
 };
 
 /// What one company's consultations come to.
@@ -178,8 +178,7 @@ pub async fn practitioner_billing(tx: &mut TenantTx, period: Period) -> Result<P
 /// The same as a file; that it was taken out is noted.
 pub async fn export_practitioner_billing(tx: &mut TenantTx, period: Period) -> Result<Sheet> {
     let billing = practitioner_billing(tx, period).await?;
-    let zone = practice_zone(tx).await?;
-    let today = tx.now().with_timezone(&zone).date_naive();
+    let today = today(tx).await?;
     let comments = [
         "RAPPORT FACTURATION PRATICIEN".to_owned(),
         format!("Période: {period}"),

@@ -27,4 +27,4 @@ pub use by_patient::{PatientView, Standing, cancel_by_patient, confirm_by_patien
 pub use no_show::{note_no_show, take_back_no_show};
 pub use room::{NewRoom, Room, add_room, delete_room, get_room, list_rooms, update_room};
 pub use zone::{day_bounds, resolve};
-pub(crate) use zone::{first_instant, practice_zone};
+pub(crate) use zone::{first_instant, practice_zone, today};

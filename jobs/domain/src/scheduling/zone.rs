@@ -17,6 +17,12 @@ pub(crate) async fn practice_zone(tx: &mut TenantTx) -> Result<Tz> {
     name.parse().map_err(|_| Error::internal("the practice's zone is unknown"))
 }
 
+/// The day it is where the practice is.
+pub(crate) async fn today(tx: &mut TenantTx) -> Result<NaiveDate> {
+    let zone = practice_zone(tx).await?;
+    Ok(tx.now().with_timezone(&zone).date_naive())
+}
+
 /// The instant that a moment means in the practice's zone. A civil time that the change of the clocks skips or gives
 /// twice is refused: only a person can say which hour was meant, by writing the offset.
 pub fn resolve(moment: Moment, zone: Tz, field: &str) -> Result<DateTime<Utc>, Problem> {

@@ -19,7 +19,7 @@ use crate::{
     files::jobs::TakeImage,
     ids::{ImageId, PatientId},
     patients,
-    scheduling::practice_zone,
+    scheduling::today,
     storage::{ObjectKey, PutLink, Storage},
     vault::{Sealed, Vault},
 };
@@ -63,8 +63,7 @@ pub async fn invite(
     patient: PatientId,
     new: &NewImage,
 ) -> Result<Invitation> {
-    let zone = practice_zone(tx).await?;
-    new.check(tx.now().with_timezone(&zone).date_naive())?;
+    new.check(today(tx).await?)?;
     if !patients::get(tx, patient).await?.consents.imaging {
         return Err(not_consented());
     }
