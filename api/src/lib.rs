@@ -34,6 +34,7 @@ mod reports;
 mod respond;
 mod rooms;
 mod router;
+mod sealed;
 mod serve;
 mod settings;
 mod state;

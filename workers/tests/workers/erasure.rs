@@ -98,12 +98,12 @@ async fn asked(world: &World) -> ErasureId {
     erasure.id
 }
 
-async fn erasure(world: &World, id: ErasureId) -> Erasure {
+pub(crate) async fn erasure(world: &World, id: ErasureId) -> Erasure {
     let mut tx = world.begin().await;
     privacy::get_erasure(&mut tx, id).await.unwrap()
 }
 
-async fn night(world: &World) {
+pub(crate) async fn night(world: &World) {
     let mut tx = world.db.system(Actor::JOB).await.unwrap();
     tx.enqueue(NewJob::of(&FindDueErasures {}).unwrap()).await.unwrap();
     tx.commit().await.unwrap();
@@ -111,7 +111,7 @@ async fn night(world: &World) {
 }
 
 /// Whether a text stands in any row of any table, or in any object.
-async fn stands(world: &World, text: &str) -> Vec<String> {
+pub(crate) async fn stands(world: &World, text: &str) -> Vec<String> {
     let mut owner = world.owner().await;
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

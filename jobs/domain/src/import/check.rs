@@ -19,27 +19,27 @@ pub async fn check_records(tx: &mut TenantTx, stage: Stage, report: &mut Report)
                LEFT JOIN migration_ids m
                    ON m.tenant_id = $1 AND m.collection = r.collection AND m.old_id = r.old_id
                WHERE r.tenant_id = $1 AND r.migration_id = $2 AND r.run = $3
-           ), visits AS (
+           ), of_patients AS (
                SELECT v.*, p.id AS patient_id
                FROM records v
                LEFT JOIN migration_ids m ON m.tenant_id = $1 AND m.collection = 'patients' AND m.old_id = v.patient
                LEFT JOIN patients p ON p.tenant_id = $1 AND p.id = m.new_id AND p.deleted_at IS NULL
-               WHERE v.collection = 'appointments' AND NOT v.known
+               WHERE v.patient IS NOT NULL AND NOT v.known
            ), standing AS (
                SELECT place, starts_at, ends_at, patient, practitioner_id, patient_id,
                       max(ends_at) OVER (PARTITION BY practitioner_id ORDER BY starts_at, place
                                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS practitioner_until,
                       max(ends_at) OVER (PARTITION BY patient ORDER BY starts_at, place
                                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS patient_until
-               FROM visits WHERE stands
+               FROM of_patients WHERE stands
            ), faults AS (
                SELECT collection, place, 'id' AS field, 'repeated' AS code, old_id AS read, first::text AS other
                FROM records WHERE first < place
                UNION ALL
-               SELECT collection, place, 'patient_id', 'unknown_patient', patient, NULL FROM visits
+               SELECT collection, place, 'patient_id', 'unknown_patient', patient, NULL FROM of_patients
                WHERE patient_id IS NULL
-                 AND NOT EXISTS (SELECT FROM records p WHERE p.collection = 'patients' AND p.old_id = visits.patient
-                                                         AND NOT p.known)
+                 AND NOT EXISTS (SELECT FROM records p WHERE p.collection = 'patients'
+                                                         AND p.old_id = of_patients.patient AND NOT p.known)
                UNION ALL
                SELECT 'appointments', place, 'starts_at', 'slot_taken', starts_at::text,
                       CASE WHEN practitioner_until > starts_at THEN 'practitioner' ELSE 'patient' END
