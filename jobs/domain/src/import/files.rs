@@ -192,7 +192,7 @@ pub(super) async fn keep(tx: &mut TenantTx, id: MigrationId) -> Result<()> {
 pub async fn leftovers(tx: &mut TenantTx, id: MigrationId) -> Result<Option<Vec<ObjectKey>>> {
     let now = tx.now();
     let row = sqlx::query!(
-        r#"SELECT dump_object, backup_object, files_ended_at, files_kept_until <= $3 AS "over!" FROM data_migrations
+        r#"SELECT dump_object, backup_object, files_ended_at FROM data_migrations
            WHERE tenant_id = $1 AND id = $2 AND files_removed_at IS NULL
              AND (files_ended_at IS NOT NULL OR files_kept_until <= $3) FOR UPDATE"#,
         tx.tenant().0,
@@ -266,7 +266,8 @@ pub async fn files_left(tx: &mut TenantTx, only_ended: bool) -> Result<Vec<Objec
     let objects = sqlx::query_scalar!(
         r#"SELECT object AS "object!" FROM data_migrations
            CROSS JOIN LATERAL (VALUES (dump_object), (backup_object)) AS o (object)
-           WHERE tenant_id = $1 AND files_removed_at IS NULL AND (files_ended_at IS NOT NULL OR NOT $2)"#,
+           WHERE tenant_id = $1 AND files_removed_at IS NULL AND (files_ended_at IS NOT NULL OR NOT $2)
+             AND (object = dump_object OR backed_up_at IS NOT NULL)"#,
         tx.tenant().0,
         only_ended,
     )

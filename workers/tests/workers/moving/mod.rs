@@ -40,7 +40,7 @@ fn dump() -> Value {
     json!({
         "version": "1.4.0",
         "patients": [
-            { "id": "p1", "firstName": "Zoé", "lastName": "Noël", "birthDate": "1984-02-29", "phone": "06 12 34 56 78",
+            { "id": "p1", "firstName": "Zoé", "lastName": "Noël", "birthDate": "1984-02-29", "phone": "06 98 76 54 32",
               "email": "", "consents": { "reminderSms": true }, "createdAt": "2026-01-01T00:00:00Z" },
             { "id": 2, "firstName": "Léo", "lastName": "Blanc", "email": "Leo@Blanc.example",
               "consents": { "reminderEmail": true } },
@@ -185,7 +185,7 @@ async fn a_practice_moves_in_whole_and_its_patients_are_reminded_and_not_confirm
     let zoe = patients::get(&mut tx, PatientId(zoe)).await.unwrap();
     assert_eq!(
         (zoe.phone.as_deref(), zoe.email, zoe.consents.reminder_sms),
-        (Some("+33612345678"), None, true)
+        (Some("+33698765432"), None, true)
     );
 
     // The backup is what was there before.

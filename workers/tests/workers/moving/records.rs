@@ -35,7 +35,14 @@ async fn a_record_keeps_its_dates_its_author_and_what_it_said_before() {
     let world = World::at(NOW, chrono_tz::Tz::Europe__Paris).await;
     let user = UserId(uuid_at("2026-01-01T00:00:00Z".parse().unwrap()));
     let mut owner = world.owner().await;
-    sqlx::query("UPDATE practitioners SET user_id = $1").bind(user.0).execute(&mut owner).await.unwrap();
+    for statement in [
+        "INSERT INTO users (id, email, created_at) SELECT $1, 'camille@lilas.example', now() FROM tenants WHERE id = $2",
+        "INSERT INTO memberships (tenant_id, user_id, role, full_name, created_at, accepted_at)
+         VALUES ($2, $1, 'practitioner', 'Camille Roy', now(), now())",
+        "UPDATE practitioners SET user_id = $1 WHERE tenant_id = $2",
+    ] {
+        sqlx::query(statement).bind(user.0).bind(world.tenant.0).execute(&mut owner).await.unwrap();
+    }
     moved(&world, &dump()).await;
     let mut tx = world.begin().await;
     let present = record(&mut tx, "m1", None).await;
