@@ -303,9 +303,11 @@ async fn a_file_that_is_cut_off_in_a_line_changes_nothing() {
     let world = world().await;
     let last = FILE.trim_end().rfind('\n').unwrap() + 1;
     // In the name, in the quantity's place, in the day.
-    for (cut, code) in [(last + 8, "missing"), (last + 15, "missing"), (FILE.len() - 6, "not_a_date")] {
+    for (cut, code) in
+        [(last + 8, "wrong_length"), (last + 18, "wrong_length"), (FILE.len() - 6, "not_a_date")]
+    {
         let cut = (0..=cut).rev().find(|at| FILE.is_char_boundary(*at)).unwrap();
-        let refused = imported(&world, FILE[..cut].as_bytes(), ImportMode::Receive, false).await;
+        let refused = imported(&world, &FILE.as_bytes()[..cut], ImportMode::Receive, false).await;
         assert_eq!(refused.status, ImportStatus::Refused, "{:?}", &FILE[last..cut]);
         assert!(
             codes(&refused).iter().any(|(line, _, told)| (*line, *told) == (4, code)),

@@ -8,11 +8,20 @@ use permanence_domain::{
         self, MigrationStatus,
         jobs::{ClearMigration, ImportDump},
     },
+    privacy::{ErasureStatus, jobs::EraseSubjects},
 };
+use permanence_queue::Outcome;
 use permanence_workers::perform::{Perform, Run};
 
-use super::{MOVED_IN, NOW, asked, counts, dump, moved, performed, read, stored};
-use crate::support::{World, dies_after};
+use super::{
+    MOVED_IN, NOW, asked, counts, dump,
+    ends::{DAY, ask_erasure, files},
+    moved, performed, read, stored,
+};
+use crate::{
+    erasure::erasure,
+    support::{World, dies_after},
+};
 
 /// How many steps lie between one death and the next: each run of the test takes all of them in turn.
 const STRIDE: usize = 7;
@@ -116,6 +125,45 @@ async fn files_that_end_are_gone_whenever_their_job_dies() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn an_erasure_that_dies_at_any_step_ends_the_dumps_and_is_certified_once() {
+    let world = world().await;
+    let services = world.services();
+    let mut alone = dump();
+    for table in ["appointments", "availability"] {
+        alone[table] = serde_json::json!([]);
+    }
+    let mut deaths = 0;
+    loop {
+        // Erased, nobody is known any more: the same dump brings them once more.
+        let id = asked(&world, &serde_json::to_vec(&alone).unwrap(), false).await;
+        performed(&world, id).await.unwrap();
+        let (erasure_id, _) = ask_erasure(&world, "p1").await;
+        world.clock.advance(31 * DAY);
+        let lived = dies_after(deaths * STRIDE, EraseSubjects {}.perform(run(&world), &services)).await;
+        if erasure(&world, erasure_id).await.status == ErasureStatus::Completed {
+            assert_eq!(files(&world).await, 0, "certified after {} steps", deaths * STRIDE);
+        }
+        let again = EraseSubjects {}.perform(run(&world), &services).await.unwrap();
+        assert!(matches!(again, Outcome::Done(_)), "{again:?}");
+        let done = erasure(&world, erasure_id).await;
+        assert_eq!((done.status, files(&world).await), (ErasureStatus::Completed, 0), "{done:?}");
+        let gone = |what: &str| {
+            done.destroyed.iter().filter(|gone| gone.what == what).map(|gone| gone.count).sum::<i64>()
+        };
+        assert_eq!(
+            [gone("data_migrations"), gone("migration_ids"), gone("objects/migrations")],
+            [1, 2, 2],
+            "{done:?}"
+        );
+        deaths += 1;
+        if lived.is_some() {
+            break;
+        }
+    }
+    assert!(deaths > 10, "only {deaths} deaths: was anything cut off?");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::{
     support::{World, vault},
 };
 
-const DAY: Duration = Duration::from_hours(24);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 async fn world() -> World {
     World::at(NOW, chrono_tz::Tz::Europe__Paris).await
@@ -32,7 +32,7 @@ async fn end(world: &World, id: MigrationId) -> permanence_domain::error::Result
 }
 
 /// Objects of migrations in the store.
-async fn objects(world: &World) -> usize {
+pub(super) async fn files(world: &World) -> usize {
     let all = world.storage().of_tenant(world.tenant).await.unwrap();
     all.iter().filter(|object| object.area() == import::AREA).count()
 }
@@ -52,7 +52,7 @@ async fn what_was_moved_in_is_kept_for_its_days_and_then_removed() {
     let migration = moved(&world, &dump()).await;
     assert_eq!(told(&migration), [true, true, false, false]);
     assert_eq!(migration.files_kept_until.unwrap().to_rfc3339(), "2027-02-10T08:00:00+00:00");
-    assert_eq!(objects(&world).await, 2);
+    assert_eq!(files(&world).await, 2);
     for text in ["Noël", "leo@blanc.example", "accident", &world.patient.to_string()] {
         let places = stands(&world, text).await;
         assert!(!places.iter().any(|place| place.starts_with(import::AREA)), "{text}: sealed: {places:?}");
@@ -61,14 +61,14 @@ async fn what_was_moved_in_is_kept_for_its_days_and_then_removed() {
     world.clock.advance(29 * DAY);
     world.until_idle_on(Some("privacy")).await;
     assert_eq!(
-        (told(&read(&world, migration.migration_id).await), objects(&world).await),
+        (told(&read(&world, migration.migration_id).await), files(&world).await),
         ([true, true, false, false], 2)
     );
     world.clock.advance(2 * DAY);
     world.until_idle_on(Some("privacy")).await;
     let over = read(&world, migration.migration_id).await;
     assert_eq!((over.status, told(&over)), (MigrationStatus::Completed, [false, false, true, true]));
-    assert_eq!(objects(&world).await, 0);
+    assert_eq!(files(&world).await, 0);
     // What was moved in can still be taken back: that needs no file.
     let mut tx = world.begin().await;
     import::rollback(&mut tx, migration.migration_id).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_practice_ends_them_before_their_time_and_gives_up_what_waits() {
     let pool = world.work_on("privacy");
     world.until_idle_on(Some("privacy")).await;
     pool.drain().await;
-    assert_eq!((told(&read(&world, done).await), objects(&world).await), ([false, false, true, true], 0));
+    assert_eq!((told(&read(&world, done).await), files(&world).await), ([false, false, true, true], 0));
 
     // Nobody waits for one that is being applied.
     let at_work = asked(&world, &serde_json::to_vec(&other).unwrap(), false).await;
@@ -142,11 +142,11 @@ async fn a_store_that_is_away_keeps_nothing_for_ever() {
     world.objects.faults().clear();
     for _ in 0..2 {
         clear.perform(run, &world.services()).await.unwrap();
-        assert_eq!((told(&read(&world, id).await), objects(&world).await), ([false, false, true, true], 0));
+        assert_eq!((told(&read(&world, id).await), files(&world).await), ([false, false, true, true], 0));
     }
 }
 
-async fn ask_erasure(world: &World, old_id: &str) -> (ErasureId, PatientId) {
+pub(super) async fn ask_erasure(world: &World, old_id: &str) -> (ErasureId, PatientId) {
     let mut tx = world.begin().await;
     let id =
         sqlx::query_scalar("SELECT new_id FROM migration_ids WHERE collection = 'patients' AND old_id = $1")
@@ -190,7 +190,7 @@ async fn whoever_came_by_a_dump_can_be_erased_and_is_found_nowhere() {
         assert_eq!(places, Vec::<String>::new(), "{text}");
     }
     let ended = read(&world, migration).await;
-    assert_eq!((told(&ended), objects(&world).await), ([false, false, true, true], 0));
+    assert_eq!((told(&ended), files(&world).await), ([false, false, true, true], 0));
     let destroyed: Vec<(&str, i64, &str)> = done
         .destroyed
         .iter()
