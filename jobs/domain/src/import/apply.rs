@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Checks, ReadAgain, Report, Stage, StageKey, Table,
-    check::patiently,
+    check::{join_whole, patiently},
     medical::{self, CareKeys},
     read::Visit,
 };
@@ -44,6 +44,7 @@ pub async fn apply(
 ) -> Result<()> {
     stage.hold(tx).await?;
     patiently(tx).await?;
+    drop_known(tx, stage).await?;
     let present: Vec<Table> = report.tables.iter().map(|part| part.table).collect();
     let mut keys = CareKeys::new(vault);
     for table in Table::ALL.into_iter().filter(|table| present.contains(table)) {
@@ -62,10 +63,12 @@ pub async fn apply(
                 created += 1;
             }
         }
+        join_whole(tx, true).await?;
         let read = match table {
             Table::MedicalRecords => medical::read_again(tx, &mut keys, stage).await?,
             _ => read_again(tx, stage, table).await?,
         };
+        join_whole(tx, false).await?;
         if read.count != created || read.hash != written.finalize()[..] {
             return Err(Error::internal("what was moved in is not what was to be moved in"));
         }
@@ -76,13 +79,27 @@ pub async fn apply(
     Ok(())
 }
 
+/// Removes the records that an earlier migration brought: they make nothing.
+async fn drop_known(tx: &mut TenantTx, stage: Stage) -> Result<()> {
+    join_whole(tx, true).await?;
+    sqlx::query!(
+        "DELETE FROM migration_records r USING migration_ids m
+         WHERE r.tenant_id = $1 AND r.migration_id = $2 AND r.run = $3
+           AND m.tenant_id = $1 AND m.collection = r.collection AND m.old_id = r.old_id",
+        tx.tenant().0,
+        stage.migration.0,
+        stage.run,
+    )
+    .execute(tx.conn())
+    .await?;
+    join_whole(tx, false).await
+}
+
 async fn batch(tx: &mut TenantTx, stage: Stage, table: Table, after: i64) -> Result<Vec<Staged>> {
     Ok(sqlx::query_as!(
         Staged,
-        r#"SELECT place, old_id, content AS "content: Json<Value>", sealed FROM migration_records r
+        r#"SELECT place, old_id, content AS "content: Json<Value>", sealed FROM migration_records
            WHERE tenant_id = $1 AND migration_id = $2 AND run = $3 AND collection = $4 AND place > $5
-             AND NOT EXISTS (SELECT FROM migration_ids m
-                             WHERE m.tenant_id = $1 AND m.collection = $4 AND m.old_id = r.old_id)
            ORDER BY place LIMIT $6"#,
         tx.tenant().0,
         stage.migration.0,

@@ -11,6 +11,7 @@ use crate::{
 #[expect(clippy::too_many_lines, reason = "one statement that finds every fault, and its words")]
 pub async fn check_records(tx: &mut TenantTx, stage: Stage, report: &mut Report) -> Result<()> {
     patiently(tx).await?;
+    join_whole(tx, true).await?;
     // A clash is found by walking through a practitioner's or a patient's appointments by their begin, with the latest end so far.
     let rows = sqlx::query!(
         r#"WITH records AS (
@@ -86,7 +87,8 @@ pub async fn check_records(tx: &mut TenantTx, stage: Stage, report: &mut Report)
         });
     }
     report.count += count - i64::try_from(shown).unwrap_or_default();
-    count_known(tx, stage, report).await
+    count_known(tx, stage, report).await?;
+    join_whole(tx, false).await
 }
 
 /// Tells how many records of each table an earlier migration brought.
@@ -114,5 +116,13 @@ fn staged(collection: &str) -> Result<Table> {
 /// Gives statements over a whole dump the time that they need.
 pub(super) async fn patiently(tx: &mut TenantTx) -> Result<()> {
     sqlx::raw_sql("SET LOCAL statement_timeout = '15min'").execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Joins whole tables from here on, or again row by row. Nobody has counted what was written a moment ago: the planner takes it for
+/// a row or two, and a nested loop over a million of them would never end.
+pub(super) async fn join_whole(tx: &mut TenantTx, whole: bool) -> Result<()> {
+    let setting = if whole { "SET LOCAL enable_nestloop = off" } else { "SET LOCAL enable_nestloop = on" };
+    sqlx::raw_sql(setting).execute(tx.conn()).await?;
     Ok(())
 }

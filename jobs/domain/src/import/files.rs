@@ -223,6 +223,22 @@ pub async fn removed(tx: &mut TenantTx, id: MigrationId) -> Result<()> {
     Ok(())
 }
 
+/// Notes of every migration whose dump is among these objects, all of which are gone, that its files are.
+pub(crate) async fn objects_removed(tx: &mut TenantTx, objects: &[ObjectKey]) -> Result<()> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let objects: Vec<String> = objects.iter().map(|object| object.as_str().to_owned()).collect();
+    sqlx::query!(
+        "UPDATE data_migrations SET files_removed_at = $3
+         WHERE tenant_id = $1 AND dump_object = ANY($2) AND files_ended_at IS NOT NULL AND files_removed_at IS NULL",
+        tenant.0,
+        &objects,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// How many migrations of the practice wait or are at work: what they bring may name anybody.
 pub(crate) async fn at_work(tx: &mut TenantTx) -> Result<i64> {
     Ok(sqlx::query_scalar!(

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Checks, ReadAgain, Stage, apply::line};
+use super::{Checks, ReadAgain, Stage, apply::line, check::join_whole};
 use crate::{
     db::TenantTx,
     error::{Error, Invalid, Problem, Result},
@@ -20,8 +20,8 @@ use crate::{
     vault::{SubjectKey, Vault},
 };
 
-/// Versions that are read again at once.
-const BATCH: i64 = 500;
+/// Records that are read again at once.
+const BATCH: usize = 500;
 
 /// A record as a browser keeps it; it is its own last version.
 #[derive(Deserr)]
@@ -189,31 +189,23 @@ pub(super) async fn read_again(
     keys: &mut CareKeys<'_>,
     stage: Stage,
 ) -> Result<ReadAgain> {
-    let (mut count, mut hash, mut sealed_hash) = (0, Sha256::new(), Sha256::new());
-    let mut after = (-1, 0);
-    loop {
+    let (mut hash, mut sealed_hash) = (Sha256::new(), Sha256::new());
+    let made = made(tx, stage).await?;
+    for batch in made.chunks(BATCH) {
+        // One record by its key after the other.
+        join_whole(tx, false).await?;
         let rows = sqlx::query!(
-            r#"SELECT r.place, v.record_id, v.version, v.sealed, v.written_at, d.patient_id AS "patient: PatientId",
+            r#"SELECT v.record_id, v.version, v.sealed, v.written_at, d.patient_id AS "patient: PatientId",
                       v.practitioner_id AS "practitioner: PractitionerId"
-               FROM migration_records r
-               JOIN migration_ids m ON m.tenant_id = $1 AND m.migration_id = $2 AND m.collection = 'medical_records'
-                                   AND m.old_id = r.old_id
-               JOIN medical_records d ON d.tenant_id = $1 AND d.id = m.new_id
-               JOIN medical_record_versions v ON v.tenant_id = $1 AND v.record_id = m.new_id
-               WHERE r.tenant_id = $1 AND r.migration_id = $2 AND r.run = $3 AND r.collection = 'medical_records'
-                 AND r.place >= $4 AND (r.place, v.version) > ($4, $5)
-               ORDER BY r.place, v.version LIMIT $6"#,
+               FROM unnest($2::uuid[]) WITH ORDINALITY AS made (id, at)
+               JOIN medical_records d ON d.tenant_id = $1 AND d.id = made.id
+               JOIN medical_record_versions v ON v.tenant_id = $1 AND v.record_id = made.id
+               ORDER BY made.at, v.version"#,
             tx.tenant().0,
-            stage.migration.0,
-            stage.run,
-            after.0,
-            after.1,
-            BATCH,
+            batch,
         )
         .fetch_all(tx.conn())
         .await?;
-        let Some(last) = rows.last() else { break };
-        after = (last.place, last.version);
         for row in rows {
             sealed_hash.update(line(&(row.record_id, row.version))?);
             sealed_hash.update(&row.sealed);
@@ -221,8 +213,24 @@ pub(super) async fn read_again(
             let content = open_version(tx, key, row.record_id, row.version, row.sealed)?;
             let whose = (row.record_id, row.patient, row.version);
             hash.update(of_version(whose, row.written_at, row.practitioner, &content)?);
-            count += i64::from(row.version == 1);
         }
     }
+    let count = i64::try_from(made.len()).map_err(Error::internal)?;
     Ok(ReadAgain { count, hash: hash.finalize().to_vec(), checksum: hex::encode(sealed_hash.finalize()) })
+}
+
+/// The records that a migration made, in the order of the dump.
+async fn made(tx: &mut TenantTx, stage: Stage) -> Result<Vec<Uuid>> {
+    Ok(sqlx::query_scalar!(
+        "SELECT m.new_id FROM migration_records r
+         JOIN migration_ids m ON m.tenant_id = $1 AND m.migration_id = $2 AND m.collection = 'medical_records'
+                             AND m.old_id = r.old_id
+         WHERE r.tenant_id = $1 AND r.migration_id = $2 AND r.run = $3 AND r.collection = 'medical_records'
+         ORDER BY r.place",
+        tx.tenant().0,
+        stage.migration.0,
+        stage.run,
+    )
+    .fetch_all(tx.conn())
+    .await?)
 }

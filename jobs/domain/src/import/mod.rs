@@ -20,7 +20,7 @@ pub use backup::{BACKUP, Backup, note_backup};
 pub use check::check_records;
 pub use dump::{Found, Stopped, read_dump};
 pub use files::{MigrationContent, MigrationFile, end_files, files_left, leftovers, read_file, removed};
-pub(crate) use files::{at_work, end_for_erasure};
+pub(crate) use files::{at_work, end_for_erasure, objects_removed};
 pub use read::{Checks, Record};
 pub use report::{DumpFault, Report, TableReport};
 pub use request::{

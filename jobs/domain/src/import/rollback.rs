@@ -3,7 +3,11 @@
 
 use std::fmt::Write;
 
-use super::{Migration, MigrationStatus, check::patiently, get};
+use super::{
+    Migration, MigrationStatus,
+    check::{join_whole, patiently},
+    get,
+};
 use crate::{
     audit,
     db::TenantTx,
@@ -33,14 +37,18 @@ pub async fn rollback(tx: &mut TenantTx, id: MigrationId) -> Result<Migration> {
         return Err(Error::conflict("migration_not_completed", detail));
     }
     lock(tx, id).await?;
+    join_whole(tx, true).await?;
     refuse_if_changed(tx, id).await?;
+    join_whole(tx, false).await?;
     for appointment in planned(tx, id).await? {
         notifications::withdraw(tx, appointment, "rolled_back").await?;
     }
+    join_whole(tx, true).await?;
     remove(tx, id).await.map_err(|error| match error {
         Error::Internal(cause) => in_use(cause),
         other => other,
     })?;
+    join_whole(tx, false).await?;
     let now = tx.now();
     sqlx::query!(
         "UPDATE data_migrations SET status = 'rolled_back', rolled_back_at = $3 WHERE tenant_id = $1 AND id = $2",

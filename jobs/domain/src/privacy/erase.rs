@@ -354,6 +354,7 @@ async fn papers(tx: &mut TenantTx, id: ErasureId) -> Result<Vec<ObjectKey>> {
 
 /// Notes that the objects are gone.
 pub async fn objects_removed(tx: &mut TenantTx, id: ErasureId, keys: &[ObjectKey]) -> Result<()> {
+    import::objects_removed(tx, keys).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     let mut gone = Vec::new();
     let areas: BTreeSet<&str> = keys.iter().map(ObjectKey::area).collect();
