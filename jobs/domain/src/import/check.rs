@@ -120,9 +120,13 @@ pub(super) async fn patiently(tx: &mut TenantTx) -> Result<()> {
 }
 
 /// Joins whole tables from here on, or again row by row. Nobody has counted what was written a moment ago: the planner takes it for
-/// a row or two, and a nested loop over a million of them would never end.
+/// a row or two, and of its ways to join only the hash does not become a comparison of each with each.
 pub(super) async fn join_whole(tx: &mut TenantTx, whole: bool) -> Result<()> {
-    let setting = if whole { "SET LOCAL enable_nestloop = off" } else { "SET LOCAL enable_nestloop = on" };
-    sqlx::raw_sql(setting).execute(tx.conn()).await?;
+    let settings = if whole {
+        "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL work_mem = '64MB'"
+    } else {
+        "SET LOCAL enable_nestloop = on; SET LOCAL enable_mergejoin = on; SET LOCAL work_mem = '4MB'"
+    };
+    sqlx::raw_sql(settings).execute(tx.conn()).await?;
     Ok(())
 }
