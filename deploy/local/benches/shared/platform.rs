@@ -29,7 +29,7 @@ use permanence_embedded::{
 };
 use permanence_queue::{Listener, Waker, maintain};
 use permanence_workers::{
-    process::{Pool, job_connections, perform},
+    process::{Pool, QUEUES, job_connections, perform},
     registry::Registry,
     services::Services,
 };
@@ -56,8 +56,8 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    /// With a pool for each queue that is named; named twice, it has two.
-    pub(crate) async fn start(server: &BenchServer, queues: &[&'static str]) -> Self {
+    /// With a process' workers for each pool that is named; named twice, it has two.
+    pub(crate) async fn start(server: &BenchServer, pools: &[&str]) -> Self {
         let database = server.database().await.unwrap();
         let login_url = server.url("permanence_login", "bench", &database);
         migrate(&database.owner, &Secret::new(login_url.as_str())).await.unwrap();
@@ -78,11 +78,13 @@ impl Platform {
             access_key: objects.access_key().to_owned(),
             secret_key: Secret::new(objects.secret_key()),
         };
-        for queue in queues {
+        for queue in pools.iter().flat_map(|pool| QUEUES.iter().filter(move |queue| queue.pool == *pool)) {
+            // Connections of its own, as a process has them.
+            let db = Db::new(login.clone(), 10, clock.clone(), Waker::start(login.clone()));
             let pool = Pool {
-                queue,
+                queue: queue.name,
                 jobs: job_connections(login.clone()),
-                concurrency: 8,
+                concurrency: queue.concurrency(8),
                 clock: clock.clone(),
                 waker: db.waker().clone(),
                 listener: Listener::start(login.clone()),
