@@ -155,8 +155,7 @@ async fn whoever_is_needed_is_told_where() {
         "{}",
         refused.body
     );
-    practice.assistant.delete(&format!("/api/v1/appointments/{late}")).await;
-    practice.assistant.post(&format!("/api/v1/appointments/{late}/cancel"), json!({})).await;
+    practice.assistant.delete(&format!("/api/v1/appointments/{late}")).await.expect(204);
     doctor.post(OWN, sure()).await.expect(202);
 }
 
