@@ -333,6 +333,10 @@ async fn a_run_that_dies_goes_on_where_it_was() {
     let id = scene.asks().await;
     world.clock.set("2027-02-10T09:00:00Z".parse().unwrap());
     let begin = async || world.db.system(Actor::JOB).await.unwrap();
+    let (tx, step) = privacy::begin_account(begin().await, &vault(), id).await.unwrap();
+    assert_eq!(step, AccountStep::Waiting, "she is in a consultation at this moment");
+    tx.commit().await.unwrap();
+    world.clock.set("2027-02-10T10:00:00Z".parse().unwrap());
     // Before its first commit: nothing has happened.
     let (tx, step) = privacy::begin_account(begin().await, &vault(), id).await.unwrap();
     assert_eq!(step, AccountStep::Done);

@@ -99,8 +99,11 @@ impl<'a> Automaton<'a> {
 
 impl Searched {
     fn add(&mut self, automaton: &Automaton<'_>, named: &BTreeSet<usize>, place: &str) {
-        for who in named.iter().filter_map(|place| automaton.wanted.get(*place)) {
-            let findings = self.found.entry(who.erasure).or_default();
+        // Somebody with two names in one row is in it once.
+        let erasures: BTreeSet<ErasureId> =
+            named.iter().filter_map(|place| automaton.wanted.get(*place)).map(|who| who.erasure).collect();
+        for erasure in erasures {
+            let findings = self.found.entry(erasure).or_default();
             match findings.iter_mut().find(|finding| finding.place == place) {
                 Some(finding) => finding.count += 1,
                 None => findings.push(Finding { place: place.to_owned(), count: 1 }),

@@ -14,7 +14,7 @@ use super::{
         retained::{self, Keep, keep},
     },
     kept::{authored, kept, places},
-    standing::{Held, held},
+    standing::{Held, held, in_consultation},
     whose,
 };
 use crate::{
@@ -111,6 +111,9 @@ pub async fn begin_account(
     if !held.is_empty() {
         hold(&mut tx, id, user, &locked.held, &held).await?;
         return Ok((tx, AccountStep::Held));
+    }
+    if in_consultation(&mut tx, user).await? {
+        return Ok((tx, AccountStep::Waiting));
     }
     let (mut tenants, patients) = places(&mut tx, user).await?;
     let identifiers = whose::identifiers(&mut tx, user, &patients).await?;

@@ -77,6 +77,20 @@ async fn expected(tx: &mut SystemTx, user: UserId, after: DateTime<Utc>) -> Resu
     Ok(rows.into_iter().map(|row| Held { by, tenant_id: row.tenant_id, tenant_name: row.name }).collect())
 }
 
+/// Whether the person is a patient whose appointment is under way at this moment: they are let finish.
+pub(super) async fn in_consultation(tx: &mut SystemTx, user: UserId) -> Result<bool> {
+    let now = tx.now();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM employee_patients p
+                          JOIN appointments a ON a.tenant_id = p.tenant_id AND a.patient_id = p.patient_id
+                          WHERE p.user_id = $1 AND a.status = 'scheduled' AND a.starts_at <= $2 AND a.ends_at > $2) AS "is!""#,
+        user.0,
+        now,
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 fn names(held: &[Held]) -> String {
     held.iter().map(|held| held.tenant_name.as_str()).collect::<Vec<_>>().join(", ")
 }
