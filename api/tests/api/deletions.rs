@@ -97,6 +97,15 @@ async fn an_account_is_given_up_and_taken_back() {
 }
 
 #[tokio::test]
+async fn the_page_that_mails_lead_to_brings_what_it_needs() {
+    let api = TestApi::start().await;
+    let page = api.get("/cancel-deletion").await.expect(200).body;
+    assert!(page.as_str().unwrap().contains("pages/deletion.js"), "{page}");
+    let script = api.get("/pages/deletion.js").await.expect(200);
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+}
+
+#[tokio::test]
 async fn only_whoever_knows_the_password_gives_an_account_up() {
     let api = TestApi::start().await;
     let practice = api.practice("Lilas", Tz::Europe__Paris).await;

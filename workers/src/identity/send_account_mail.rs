@@ -66,10 +66,10 @@ fn content(draft: AccountMailDraft, messaging: &Messaging) -> EmailContent {
             return password_changed_email(&PasswordChanged { full_name, changed_at: at, zone, language });
         }
         AccountMailAbout::DeletionRequested { due_at } => {
-            AccountErasureNews::Requested { due_at, link: leading("account") }
+            AccountErasureNews::Requested { due_at, link: leading("cancel-deletion") }
         }
         AccountMailAbout::DeletionCancelled => AccountErasureNews::Cancelled,
-        AccountMailAbout::DeletionHeld => AccountErasureNews::Held { link: leading("account") },
+        AccountMailAbout::DeletionHeld => AccountErasureNews::Held { link: leading("cancel-deletion") },
         AccountMailAbout::AccountErased { token } => {
             AccountErasureNews::Erased { link: leading(&format!("e/{token}")) }
         }

@@ -199,6 +199,14 @@ async fn shut(tx: &mut SystemTx, user: UserId) -> Result<Vec<Destroyed>> {
 /// Cancels what the patient has booked, and has the practice erase them now.
 async fn end_patient(tx: &mut TenantTx, id: ErasureId, patient: PatientId) -> Result<()> {
     let now = tx.now();
+    // The patient before the appointment, as everywhere.
+    sqlx::query!(
+        "SELECT id FROM patients WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        tx.tenant().0,
+        patient.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     let coming = sqlx::query_scalar!(
         r#"SELECT id AS "id: AppointmentId" FROM appointments
            WHERE tenant_id = $1 AND patient_id = $2 AND status = 'scheduled' AND starts_at > $3 ORDER BY id"#,

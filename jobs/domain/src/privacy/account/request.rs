@@ -208,10 +208,13 @@ pub async fn own_deletion(tx: TenantTx) -> Result<(SystemTx, AccountErasure)> {
     Ok((tx, erasure))
 }
 
+/// The one that stands, else the last that was taken back.
 async fn newest(tx: &mut SystemTx, user: UserId) -> Result<AccountErasure> {
-    let row =
-        select_account_erasures!("e.user_id = $1 ORDER BY e.requested_at DESC, e.id DESC LIMIT 1", user.0)
-            .fetch_optional(tx.conn())
-            .await?;
+    let row = select_account_erasures!(
+        "e.user_id = $1 ORDER BY (e.status = 'cancelled'), e.requested_at DESC, e.id DESC LIMIT 1",
+        user.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     row.map(AccountErasure::from).ok_or(Error::NotFound("delete request"))
 }
