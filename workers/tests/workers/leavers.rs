@@ -252,7 +252,8 @@ async fn nothing_that_names_an_employee_is_left_in_any_tenant() {
             .unwrap();
     assert_eq!(standing, ["scheduled", "cancelled"], "what was to come does not take place");
     let destroyed: Vec<&str> = done.destroyed.iter().map(|gone| gone.what.as_str()).collect();
-    for what in ["account_mails", "employees", "exports", "memberships", "subject_keys", "users"] {
+    for what in ["account_mails", "employees", "exports", "memberships", "patients", "subject_keys", "users"]
+    {
         assert!(destroyed.contains(&what), "{what}: {destroyed:?}");
     }
 

@@ -76,9 +76,11 @@ pub async fn finish_account(
     .await?;
     // Another run has certified it meanwhile.
     let Some(row) = row else { return Ok(tx) };
-    let (Json(destroyed), Json(kept)) = (row.destroyed, row.kept);
+    let (Json(mut destroyed), Json(kept)) = (row.destroyed, row.kept);
+    let (tx, with_patients) = end_patients(tx, id).await?;
+    destroyed.extend(with_patients);
     let mut destroyed = added_up(destroyed);
-    let mut tx = call_patients_users(tx, id).await?.narrow(row.home).await?;
+    let mut tx = tx.narrow(row.home).await?;
     let keys = end_keys(&mut tx, vault, &[whose::subject(row.user)]).await?;
     note(&mut destroyed, "subject_keys", keys, "key_destroyed");
     let mut tx = tx.widen().await?;
@@ -129,15 +131,18 @@ fn added_up(destroyed: Vec<Destroyed>) -> Vec<Destroyed> {
     sums
 }
 
-/// Consultations show who booked them by the patient's name: those of the account are called a deleted user.
-async fn call_patients_users(mut tx: SystemTx, id: ErasureId) -> Result<SystemTx> {
+/// Consultations show who booked them by the patient's name: those of the account are called a deleted user. Gives what was destroyed
+/// with those patients.
+async fn end_patients(mut tx: SystemTx, id: ErasureId) -> Result<(SystemTx, Vec<Destroyed>)> {
     let patients = sqlx::query!(
-        r#"SELECT tenant_id AS "tenant: TenantId", patient_id AS "patient: PatientId" FROM patient_erasures
-           WHERE account_erasure_id = $1 AND status = 'completed'"#,
+        r#"SELECT tenant_id AS "tenant: TenantId", patient_id AS "patient: PatientId",
+                  destroyed AS "destroyed: Json<Vec<Destroyed>>"
+           FROM patient_erasures WHERE account_erasure_id = $1 AND status = 'completed' ORDER BY tenant_id, id"#,
         id.0,
     )
     .fetch_all(tx.conn())
     .await?;
+    let mut destroyed = Vec::new();
     for of in patients {
         let mut own = tx.narrow(of.tenant).await?;
         let (first, last) = nobody(&mut own).await?;
@@ -152,8 +157,9 @@ async fn call_patients_users(mut tx: SystemTx, id: ErasureId) -> Result<SystemTx
         .execute(own.conn())
         .await?;
         tx = own.widen().await?;
+        destroyed.extend(of.destroyed.0);
     }
-    Ok(tx)
+    Ok((tx, destroyed))
 }
 
 #[cfg(test)]
