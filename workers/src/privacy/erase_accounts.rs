@@ -2,7 +2,10 @@
 //! done in one transaction; once its files and patients are gone as well, one search reads the platform for all of them; who is found
 //! nowhere is certified. Whoever comes after a crash finds each at the step that it had reached.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use permanence_domain::{
     db::Actor,
@@ -90,7 +93,7 @@ async fn certify(services: &Services, ids: &[ErasureId]) -> Result<(usize, usize
     let automaton = Automaton::new(&wanted)?;
     let mut searched = search_platform(&services.db, &automaton).await?;
     for tenant in tenants {
-        search_objects(services.storage()?, tenant, &automaton, &[], &mut searched).await?;
+        search_objects(services.storage()?, tenant, &automaton, &BTreeMap::new(), &mut searched).await?;
     }
     searched.left_out.push("objects of tenants where the person was not a member".to_owned());
     drop(automaton);
