@@ -9,7 +9,7 @@ use super::{
         Certificate, Destroyed, Finding, Identifiers, Kept, Searched, SignedCertificate, Signer, Wanted,
         certify::end_keys, erase::note, jobs::RenderAccountCertificate,
     },
-    erase::nobody,
+    leave::nobody,
     whose,
 };
 use crate::{

@@ -6,6 +6,7 @@ mod certify;
 mod erase;
 mod follow;
 mod kept;
+mod leave;
 mod request;
 mod standing;
 mod whose;
