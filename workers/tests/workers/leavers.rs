@@ -174,7 +174,7 @@ impl Scene {
                 self.world.until_idle().await;
             }
         };
-        soon("it is certified", done).await
+        soon("it is certified", Box::pin(done)).await
     }
 
     fn pools(&self) -> Vec<Pool> {
