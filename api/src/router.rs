@@ -68,6 +68,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(background())
         .routes(routes!(audit::list_audit_logs))
         .routes(routes!(audit::list_platform_audit_logs))
+        .merge(leavers())
         // Whoever bills.
         .merge(bills());
     OpenApiRouter::with_openapi(docs::Doc::openapi())
@@ -199,10 +200,11 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(privacy::get_certificate))
         .routes(routes!(privacy::get_certificate_pdf))
         .routes(routes!(privacy::list_retained))
+        .routes(routes!(privacy::list_authors))
         .routes(routes!(privacy::open_retained))
 }
 
-/// What is known of a person, for that person.
+/// What is known of a person, for that person, and its end.
 fn known() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(access::request_patient_access))
@@ -210,6 +212,17 @@ fn known() -> OpenApiRouter<App> {
         .routes(routes!(access::download_access_file))
         .routes(routes!(access::request_own_export, access::get_own_export))
         .routes(routes!(access::download_own_export))
+        .routes(routes!(privacy::account::request_deletion, privacy::account::get_deletion))
+        .routes(routes!(privacy::account::cancel_deletion))
+}
+
+/// Erasures of accounts, for operators of the platform.
+fn leavers() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(privacy::account::list_account_erasures))
+        .routes(routes!(privacy::account::get_account_erasure))
+        .routes(routes!(privacy::account::get_account_certificate))
+        .routes(routes!(privacy::account::get_account_certificate_pdf))
 }
 
 /// What the practice keeps in stock.

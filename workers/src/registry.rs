@@ -21,7 +21,9 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
-    privacy::jobs::{EraseSubjects, FindDueErasures, RenderCertificate},
+    privacy::jobs::{
+        EraseAccounts, EraseSubjects, FindDueErasures, RenderAccountCertificate, RenderCertificate,
+    },
     vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
@@ -75,6 +77,8 @@ impl Registry {
             .with::<FindDueErasures>()
             .with::<EraseSubjects>()
             .with::<RenderCertificate>()
+            .with::<EraseAccounts>()
+            .with::<RenderAccountCertificate>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()

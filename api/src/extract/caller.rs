@@ -52,6 +52,7 @@ permissions!(
     AccessWrite,
     AuditRead,
     PlatformAuditRead,
+    PlatformPrivacyRead,
     ExportsRead,
     ExportsWrite,
     FiguresRead,

@@ -12,6 +12,7 @@ mod companies;
 mod consultations;
 mod contract;
 mod dashboard;
+mod deletions;
 mod erasures;
 mod errors;
 mod exports;

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use permanence_domain::{
     config::Secret,
     db::Actor,
-    identity::{AccountMailStart, TokenHashes, begin_account_mail, end_account_mail},
+    identity::{AccountMailAbout, AccountMailStart, TokenHashes, begin_account_mail, end_account_mail},
     ids::AccountMailId,
     platform::Ended,
 };
@@ -59,7 +59,8 @@ async fn mailed_token(api: &TestApi) -> String {
     let AccountMailStart::Send(draft) = start else { panic!("{start:?}") };
     end_account_mail(&mut tx, AccountMailId(id), "sent", None).await.unwrap();
     tx.commit().await.unwrap();
-    draft.token.unwrap()
+    let AccountMailAbout::PasswordReset { token } = draft.about else { panic!("another mail") };
+    token
 }
 
 #[tokio::test]

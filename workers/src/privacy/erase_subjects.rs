@@ -74,7 +74,7 @@ async fn certify(
     let mut wanted = Vec::with_capacity(ids.len());
     for id in &ids {
         let (patient, identifiers) = open_identifiers(&mut tx, services.vault()?, *id).await?;
-        wanted.push(Wanted { erasure: *id, patient, identifiers });
+        wanted.push(Wanted { erasure: *id, subject: patient.0, within: None, identifiers });
     }
     tx.commit().await?;
     if ids.is_empty() {

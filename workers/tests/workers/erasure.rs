@@ -10,7 +10,7 @@ use permanence_domain::{
     db::Actor,
     exports::{self, ExportFormat, ExportKind, NewExport},
     field::{Day, Label},
-    ids::{ErasureId, InvoiceId, PatientId},
+    ids::{ErasureId, InvoiceId, PatientId, TenantId},
     patients,
     privacy::{self, Checked, Erasure, ErasureStatus, check_certificate, jobs::FindDueErasures},
     records::{self, Clinical, NewRecord, RecordKind},
@@ -113,7 +113,7 @@ async fn night(world: &World) {
 }
 
 /// Whether a text stands in any row of any table, or in any object.
-async fn stands(world: &World, text: &str) -> Vec<String> {
+pub(crate) async fn stands(world: &World, text: &str) -> Vec<String> {
     let mut owner = world.owner().await;
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -131,10 +131,14 @@ async fn stands(world: &World, text: &str) -> Vec<String> {
             places.push(table);
         }
     }
-    for key in world.storage().of_tenant(world.tenant).await.unwrap() {
-        let object = world.storage().get(&key).await.unwrap();
-        if String::from_utf8_lossy(&object).to_lowercase().contains(&text.to_lowercase()) {
-            places.push(key.to_string());
+    let tenants: Vec<uuid::Uuid> =
+        sqlx::query_scalar("SELECT id FROM tenants").fetch_all(&mut owner).await.unwrap();
+    for tenant in tenants {
+        for key in world.storage().of_tenant(TenantId(tenant)).await.unwrap() {
+            let object = world.storage().get(&key).await.unwrap();
+            if String::from_utf8_lossy(&object).to_lowercase().contains(&text.to_lowercase()) {
+                places.push(key.to_string());
+            }
         }
     }
     places

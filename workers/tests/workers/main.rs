@@ -14,6 +14,7 @@ mod images;
 mod imports;
 mod invitations;
 mod killed;
+mod leavers;
 mod looks;
 mod metrics;
 mod moving;

@@ -14,7 +14,10 @@ mod session;
 mod tenant;
 mod token;
 
-pub use account_mail::{AccountMailDraft, AccountMailStart, MailStart, begin_account_mail, end_account_mail};
+pub use account_mail::{
+    AccountMailAbout, AccountMailDraft, AccountMailStart, MailStart, begin_account_mail, end_account_mail,
+};
+pub(crate) use account_mail::{AccountMailKind, create as create_account_mail};
 pub use authenticate::{SignIn, authenticate};
 pub use invitation::{
     AcceptInvitation, InvitationDraft, InvitationStart, accept_invitation, begin_invitation, end_invitation,

@@ -52,6 +52,8 @@ scopes! {
     PrivacyRead = "privacy:read",
     /// Ask for erasures and take them back, open what the law keeps.
     PrivacyWrite = "privacy:write",
+    /// See every account's erasure and its certificate, as an operator of the platform.
+    PlatformPrivacyRead = "platform_privacy:read",
     /// See the stock.
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
@@ -151,9 +153,9 @@ impl Role {
             ConsultationsBook, ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead,
             EmployeesSelf, EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead,
             FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
-            PatientsRead, PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
-            PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage,
-            UsersRead, UsersWrite,
+            PatientsRead, PatientsWrite, PlatformAuditRead, PlatformPrivacyRead, PracticeRead, PracticeWrite,
+            PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling,
+            ReportsUsage, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -265,6 +267,7 @@ impl Role {
                 QueuesRead,
                 QueuesWrite,
                 PlatformAuditRead,
+                PlatformPrivacyRead,
             ],
             Self::PlatformAdmin => &[
                 CompaniesManage,
@@ -275,6 +278,7 @@ impl Role {
                 JobsRead,
                 QueuesRead,
                 PlatformAuditRead,
+                PlatformPrivacyRead,
             ],
             Self::Employee => &[EmployeesSelf, ConsultationsBook, ConsultationsRead, ConsultationsCancel],
         }

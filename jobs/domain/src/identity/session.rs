@@ -14,6 +14,7 @@ use crate::{
     db::{SystemTx, TenantTx},
     error::{Error, Invalid, Result},
     ids::{SessionId, TenantId, UserId},
+    privacy::deletion_due,
 };
 
 /// Within this time an old refresh token is taken for a second tab's, not for a thief's.
@@ -51,6 +52,8 @@ pub struct SignedIn {
     pub permissions: Permissions,
     /// All tenants the user may work in.
     pub tenants: Vec<Tenancy>,
+    /// When the user's account will be erased, if they have asked for that; until then it can be taken back.
+    pub deletion_due_at: Option<DateTime<Utc>>,
 }
 
 /// A request to renew a session.
@@ -250,6 +253,7 @@ async fn issue(tx: &mut SystemTx, tokens: &Tokens, of: &Renewal, tenants: Vec<Te
     .execute(tx.conn())
     .await?;
     let access_token = tokens.sign(claims(tx, of, role).await?, now)?;
+    let deletion_due_at = deletion_due(tx, of.user).await?;
     Ok(SignedIn {
         access_token,
         refresh_token,
@@ -260,6 +264,7 @@ async fn issue(tx: &mut SystemTx, tokens: &Tokens, of: &Renewal, tenants: Vec<Te
         role,
         permissions: Permissions::of(role),
         tenants,
+        deletion_due_at,
     })
 }
 

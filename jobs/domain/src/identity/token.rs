@@ -109,6 +109,10 @@ impl TokenHashes {
         crypto::mac(self.0.expose().as_bytes(), &[b"password reset", token.as_bytes()])
     }
 
+    pub(crate) fn certificate(&self, token: &str) -> Result<Vec<u8>> {
+        crypto::mac(self.0.expose().as_bytes(), &[b"certificate", token.as_bytes()])
+    }
+
     pub(super) fn invitation(&self, token: &str) -> Result<Vec<u8>> {
         crypto::mac(self.0.expose().as_bytes(), &[b"invitation", token.as_bytes()])
     }

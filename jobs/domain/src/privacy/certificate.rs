@@ -46,11 +46,11 @@ pub struct Certificate {
     pub format: u8,
     /// The erasure.
     pub erasure_id: Uuid,
-    /// The practice.
+    /// The practice; nil where an account was erased on the whole platform, so that no tenant is named.
     pub tenant_id: Uuid,
-    /// The practice's name.
+    /// The practice's name, or the platform's.
     pub tenant_name: String,
-    /// The patient: a number that leads to nobody any more.
+    /// The patient or the user: a number that leads to nobody any more.
     pub subject_id: Uuid,
     /// Asked for at.
     pub requested_at: DateTime<Utc>,

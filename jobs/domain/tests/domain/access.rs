@@ -114,8 +114,9 @@ async fn people(two: &Two) -> (UserId, UserId) {
 }
 
 /// Whose a row is: the column that says it, of the tables that a person may read.
-const OWNED: [(&str, &str); 14] = [
+const OWNED: [(&str, &str); 15] = [
     ("access_requests", "user_id = $1"),
+    ("account_erasures", "user_id = $1"),
     ("account_mails", "user_id = $1"),
     ("audit_log", "actor_id = $1"),
     ("availability_entries", "practitioner_id IN (SELECT id FROM practitioners WHERE user_id = $1)"),

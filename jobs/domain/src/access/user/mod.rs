@@ -12,12 +12,13 @@ use crate::db::PersonTx;
 type UserSection = Section<PersonTx>;
 
 /// In the order in which they are told.
-pub(super) static SECTIONS: [&UserSection; 14] = [
+pub(super) static SECTIONS: [&UserSection; 15] = [
     &account::PROFILE,
     &account::MEMBERSHIPS,
     &account::INVITATIONS,
     &account::SESSIONS,
     &account::MAILS,
+    &account::DELETIONS,
     &told::NOTIFICATIONS,
     &told::SUBSCRIPTIONS,
     &told::DIGESTS,
