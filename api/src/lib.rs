@@ -35,6 +35,7 @@ mod reports;
 mod respond;
 mod rooms;
 mod router;
+mod sealed;
 mod serve;
 mod settings;
 mod state;

@@ -61,6 +61,9 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .routes(routes!(migrations::request_migration, migrations::list_migrations))
         .routes(routes!(migrations::get_migration))
         .routes(routes!(migrations::roll_back_migration))
+        .routes(routes!(migrations::read_migration_dump))
+        .routes(routes!(migrations::read_migration_backup))
+        .routes(routes!(migrations::end_migration_files))
         // Whoever looks at the whole.
         .merge(figures())
         .merge(known())

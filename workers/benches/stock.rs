@@ -1,4 +1,4 @@
-//! What an import costs by the pool's real process, how much memory it takes, and what a page of the stock costs afterwards.
+//! What an import costs by the pool's real process, how much memory it takes above what it holds when idle, and what a page of the stock costs afterwards.
 //! Run it with `cargo bench --workspace --bench stock`; `LINES=1000000` makes the file longer.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 #![expect(clippy::print_stdout, reason = "the results are the output")]
@@ -73,6 +73,7 @@ async fn main() {
     let worker = platform.process(&[env!("CARGO_BIN_EXE_stock")]);
     // The process is up once it has done something.
     import(&platform, b"Ref;Nom\nA;B\n", ImportMode::Describe, true).await;
+    let idle = worker.resident_mib();
     for (what, mode, dry_run) in [
         ("dry run", ImportMode::Receive, true),
         ("all new", ImportMode::Receive, false),
@@ -81,10 +82,10 @@ async fn main() {
     ] {
         let before = worker.cpu_seconds();
         let (import, took) = import(&platform, &file, mode, dry_run).await;
-        let (computed, peak) = (worker.cpu_seconds() - before, worker.peak_mib());
+        let (computed, peak) = (worker.cpu_seconds() - before, worker.peak_mib() - idle);
         println!(
             "import, {what}: {:.1} s, {:?}, {:?} created, {:?} updated, {:?} movements; the worker computed {computed:.1} s \
-             and held {peak:.0} MiB at most",
+             and held until now {peak:.0} MiB at most above its {idle:.0} MiB",
             took.as_secs_f64(),
             import.status,
             import.created,

@@ -14,7 +14,7 @@ use permanence_domain::{
     figures::jobs::{RefreshView, RefreshViews},
     files::jobs::{ClearFile, ClearImage, SweepImages, TakeImage},
     identity::jobs::{SendAccountMail, SendInvitation},
-    import::jobs::ImportDump,
+    import::jobs::{ClearMigration, ImportDump},
     inventory::jobs::{ImportItems, SendDigest, WatchStock},
     notifications::{
         jobs::{ReconcileMessages, SendMessage},
@@ -63,6 +63,7 @@ impl Registry {
             .with::<SendDigest>()
             .with::<ImportItems>()
             .with::<ImportDump>()
+            .with::<ClearMigration>()
             .with::<InvoiceAppointment>()
             .with::<EndInvoiceRun>()
             .with::<FindOverdue>()

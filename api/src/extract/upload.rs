@@ -73,9 +73,10 @@ pub(crate) struct Dump;
 impl FileKind for Dump {
     const AREA: &'static str = import::AREA;
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
-    const SUFFIX: &'static str = "json";
+    const SUFFIX: &'static str = "sealed";
     const WRONG_TYPE: &'static str = "not_json";
     const MOST_BYTES: u64 = 512 * 1024 * 1024;
+    const SEALED: bool = true;
 }
 
 /// A picture to head papers with.

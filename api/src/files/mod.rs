@@ -8,9 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::stream;
 use permanence_domain::{
-    Error,
     files::{self, FileQuery, NewFile, StoredFile},
     ids::FileId,
     page::Page,
@@ -19,6 +17,7 @@ use permanence_domain::{
 use crate::{
     error::{CommonErrors, Result},
     extract::{FilesRead, FilesWrite, Handed, Path, Query, Read, Upload, discard},
+    sealed::opened,
     state::App,
 };
 
@@ -75,14 +74,7 @@ pub(crate) async fn read_file(
 ) -> Result<Response> {
     let content = files::content(&mut read.tx, read.role, &app.vault, id).await?;
     read.tx.commit().await?;
-    let mut opening = content.key.open(app.storage.read(&content.object).await?).await?;
-    // The first chunk is opened before anything is answered: what does not open at all is an error and not an empty file.
-    let first = opening.next().await?;
-    let rest = stream::try_unfold(opening, async |mut opening| {
-        Ok::<_, Error>(opening.next().await?.map(|chunk| (chunk, opening)))
-    });
-    let first = stream::iter(first.map(Ok::<_, Error>));
-    Ok(saved(&content, Body::from_stream(futures::StreamExt::chain(first, rest))))
+    Ok(saved(&content, opened(&app, &content.object, &content.key).await?))
 }
 
 /// An answer that a browser saves and never shows in our name.

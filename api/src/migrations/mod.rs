@@ -1,15 +1,22 @@
 //! Practices that move in with what their browsers kept. The dump is taken here; what is in it a job finds out.
 
-use axum::{Json, response::Response};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use permanence_domain::{
     ids::MigrationId,
-    import::{self, Migration, MigrationOptions},
+    import::{self, Migration, MigrationFile, MigrationOptions},
     page::{Page, PageQuery},
 };
 
 use crate::{
     error::{CommonErrors, Result},
-    extract::{Create, Dump, Empty, MigrationsRead, MigrationsWrite, Path, Query, Read, Upload},
+    extract::{Create, Dump, Empty, MigrationsRead, MigrationsWrite, Path, Query, Read, Upload, discard},
+    sealed::opened,
+    state::App,
 };
 
 /// Move a practice in: the body is the dump itself, an object of JSON with an array for each table. A job checks all of it,
@@ -19,12 +26,21 @@ use crate::{
     params(("Idempotency-Key" = String, Header), MigrationOptions),
     responses((status = 202, body = Migration), CommonErrors))]
 pub(crate) async fn request_migration(
+    State(app): State<App>,
     Query(options): Query<MigrationOptions>,
     Upload { mut create, .. }: Upload<MigrationsWrite, Dump>,
 ) -> Result<Response> {
-    let (object, bytes) = (&create.body.object, create.body.bytes);
-    let migration = import::request(&mut create.tx, &options, object, bytes).await?;
-    create.accepted(format!("/api/v1/migrations/{}", migration.migration_id), &migration).await
+    let dump = create.body.sealed()?;
+    let requested = import::request(&mut create.tx, &app.vault, &options, &dump).await;
+    match requested {
+        Ok(migration) => {
+            create.accepted(format!("/api/v1/migrations/{}", migration.migration_id), &migration).await
+        }
+        Err(error) => {
+            discard(&app, &create.body.object).await;
+            Err(error.into())
+        }
+    }
 }
 
 /// The migrations, the newest first.
@@ -62,4 +78,56 @@ pub(crate) async fn roll_back_migration(
     let Empty {} = create.body;
     let migration = import::rollback(&mut create.tx, id).await?;
     create.ok(&migration).await
+}
+
+/// The dump of a migration as it was handed in, to be saved, while it is kept: for whoever handed it in and for those who read
+/// records. Reading it is noted in the audit trail.
+#[utoipa::path(get, path = "/migrations/{id}/dump", tag = "migrations", security(("bearer" = [])),
+    params(("id" = MigrationId, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "application/json"), CommonErrors))]
+pub(crate) async fn read_migration_dump(
+    State(app): State<App>,
+    read: Read<MigrationsRead>,
+    Path(id): Path<MigrationId>,
+) -> Result<Response> {
+    read_file(&app, read, id, MigrationFile::Dump, "application/json", "dump.json").await
+}
+
+/// What the practice held before a migration, as JSON Lines, to be saved, while it is kept. Reading it is noted in the audit trail.
+#[utoipa::path(get, path = "/migrations/{id}/backup", tag = "migrations", security(("bearer" = [])),
+    params(("id" = MigrationId, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "application/jsonl"), CommonErrors))]
+pub(crate) async fn read_migration_backup(
+    State(app): State<App>,
+    read: Read<MigrationsRead>,
+    Path(id): Path<MigrationId>,
+) -> Result<Response> {
+    read_file(&app, read, id, MigrationFile::Backup, "application/jsonl", "backup.jsonl").await
+}
+
+async fn read_file(
+    app: &App,
+    mut read: Read<MigrationsRead>,
+    id: MigrationId,
+    file: MigrationFile,
+    media_type: &'static str,
+    name: &str,
+) -> Result<Response> {
+    let content = import::read_file(&mut read.tx, read.role, &app.vault, id, file).await?;
+    read.tx.commit().await?;
+    let saved = format!("attachment; filename=\"{id}-{name}\"");
+    let headers = [(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, saved)];
+    Ok((headers, opened(app, &content.object, &content.key).await?).into_response())
+}
+
+/// End the dump and the backup of a migration before their time. One that waits or is at work is given up with them.
+#[utoipa::path(delete, path = "/migrations/{id}/files", tag = "migrations", security(("bearer" = [])),
+    params(("id" = MigrationId, Path)), responses((status = 204), CommonErrors))]
+pub(crate) async fn end_migration_files(
+    mut write: Read<MigrationsWrite>,
+    Path(id): Path<MigrationId>,
+) -> Result<StatusCode> {
+    import::end_files(&mut write.tx, id).await?;
+    write.tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
 }

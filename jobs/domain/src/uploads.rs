@@ -19,7 +19,6 @@ pub const GRACE: Duration = Duration::hours(24);
 /// Those of these files that a row still wants.
 pub async fn wanted(tx: &mut SystemTx, keys: &[String]) -> Result<HashSet<String>> {
     let wanted = sqlx::query_scalar!(
-        // What a migration has moved in keeps its dump and its backup: what is medical is nowhere else.
         r#"SELECT object AS "object!" FROM inventory_imports WHERE object = ANY($1) AND status = 'waiting'
            UNION ALL
            SELECT object_key FROM practice_logos WHERE object_key = ANY($1)
@@ -27,8 +26,7 @@ pub async fn wanted(tx: &mut SystemTx, keys: &[String]) -> Result<HashSet<String
            SELECT object_key FROM files WHERE object_key = ANY($1) AND cleared_at IS NULL
            UNION ALL
            SELECT object FROM data_migrations CROSS JOIN LATERAL (VALUES (dump_object), (backup_object)) AS o (object)
-           WHERE object = ANY($1)
-             AND (status IN ('pending', 'running') OR status IN ('completed', 'rolled_back') AND NOT dry_run)"#,
+           WHERE object = ANY($1) AND files_ended_at IS NULL"#,
         keys,
     )
     .fetch_all(tx.conn())

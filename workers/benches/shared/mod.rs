@@ -25,6 +25,8 @@ use permanence_queue::Waker;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// The keys of a benchmark's platform; pools that have none do not read it.
+pub(crate) const MASTER_KEYS: &str = "bench:0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e";
 const BUCKET: &str = "permanence";
 /// Ticks of a processor's time in a second, as Linux counts them in /proc.
 const TICKS: f64 = 100.0;
@@ -96,6 +98,8 @@ impl Platform {
             .env("S3_BUCKET", BUCKET)
             .env("S3_ACCESS_KEY", self.objects.access_key())
             .env("S3_SECRET_KEY", self.objects.secret_key())
+            .env("MASTER_KEYS", MASTER_KEYS)
+            .env("CERTIFICATE_KEY", "0d".repeat(32))
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null())
             .spawn()

@@ -1,4 +1,5 @@
 //! Moves practices in with what their browsers kept.
 
+mod clear_migration;
 mod import_dump;
 mod pass;

@@ -1,5 +1,5 @@
-//! From the object store through the parser to the stage, in constant memory: a task reads bytes, a thread of its own parses
-//! them, and whoever takes what is found sets the pace.
+//! From the object store through the parser to the stage, in constant memory: a task reads and opens bytes, a thread of its own
+//! parses them, and whoever takes what is found sets the pace.
 
 use std::io::{self, Read};
 
@@ -8,12 +8,12 @@ use permanence_domain::{
     error::Result,
     import::{Found, Stopped, read_dump},
     storage::{ObjectKey, Storage},
+    vault::{ContentKey, Opening},
 };
-use tokio::{io::AsyncReadExt, sync::mpsc};
+use tokio::{io::AsyncBufRead, sync::mpsc};
 
-/// Bytes that go to the thread at once, and how many such chunks may wait for it.
-const CHUNK_BYTES: usize = 256 * 1024;
-const CHUNKS: usize = 2;
+/// Opened chunks that may wait for the thread.
+pub(super) const CHUNKS: usize = 8;
 /// What is found and taken at once.
 const BATCH: usize = 500;
 
@@ -21,12 +21,13 @@ const BATCH: usize = 500;
 pub(super) async fn pass(
     storage: &Storage,
     dump: &ObjectKey,
+    key: &ContentKey,
 ) -> Result<(mpsc::Receiver<Vec<Found>>, impl Future<Output = Result<()>> + use<>)> {
     let (to_thread, chunks) = mpsc::channel(CHUNKS);
     let (to_taker, batches) = mpsc::channel(1);
-    let source = storage.read(dump).await?;
+    let source = key.open(storage.read(dump).await?).await?;
     // It ends by itself when a channel does.
-    let thread = tokio::task::spawn_blocking(move || parse(chunks, &to_taker));
+    let thread = tokio::task::spawn_blocking(move || parse(Bytes::of(chunks), &to_taker));
     let passing = async {
         let parsing = async { thread.await.map_err(Error::internal) };
         tokio::try_join!(feed(source, to_thread), parsing).map(drop)
@@ -34,23 +35,24 @@ pub(super) async fn pass(
     Ok((batches, passing))
 }
 
-/// Sends the bytes in chunks; an empty one says that there are no more.
-async fn feed(mut source: impl AsyncReadExt + Unpin, to_thread: mpsc::Sender<Vec<u8>>) -> Result<()> {
-    loop {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let away = |error: io::Error| Error::Unavailable { what: "object store", source: error.into() };
-        let read = source.read(&mut chunk).await.map_err(away)?;
-        chunk.truncate(read);
+/// Sends the bytes in chunks; an empty one says that there are no more, and that they were whole.
+async fn feed(
+    mut source: Opening<impl AsyncBufRead + Unpin>,
+    to_thread: mpsc::Sender<Vec<u8>>,
+) -> Result<()> {
+    while let Some(chunk) = source.next().await? {
         // A parser that wants no more has found what it cannot read, and told it.
-        if to_thread.send(chunk).await.is_err() || read == 0 {
+        if !chunk.is_empty() && to_thread.send(chunk).await.is_err() {
             return Ok(());
         }
     }
+    // The same.
+    let _ = to_thread.send(Vec::new()).await;
+    Ok(())
 }
 
-fn parse(chunks: mpsc::Receiver<Vec<u8>>, to_taker: &mpsc::Sender<Vec<Found>>) {
+fn parse(bytes: Bytes, to_taker: &mpsc::Sender<Vec<Found>>) {
     let mut batch = Vec::new();
-    let bytes = Bytes { chunks, chunk: Vec::new(), read: 0, ended: false };
     read_dump(bytes, &mut |found| {
         batch.push(found);
         if batch.len() < BATCH {
@@ -63,11 +65,17 @@ fn parse(chunks: mpsc::Receiver<Vec<u8>>, to_taker: &mpsc::Sender<Vec<Found>>) {
 }
 
 /// The bytes as a reader. Chunks that stop without the empty one are no end but a failure.
-struct Bytes {
+pub(super) struct Bytes {
     chunks: mpsc::Receiver<Vec<u8>>,
     chunk: Vec<u8>,
     read: usize,
     ended: bool,
+}
+
+impl Bytes {
+    pub(super) fn of(chunks: mpsc::Receiver<Vec<u8>>) -> Self {
+        Self { chunks, chunk: Vec::new(), read: 0, ended: false }
+    }
 }
 
 impl Read for Bytes {

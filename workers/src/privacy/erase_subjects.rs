@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use permanence_domain::{
     error::Result,
     ids::ErasureId,
+    import::files_left,
     privacy::{
         self, Automaton, Found, Searched, Wanted, due, erase, finish, forget_ended, jobs::EraseSubjects,
         objects_removed, open_identifiers, search_objects, search_tables, to_verify,
@@ -57,7 +58,7 @@ async fn remove(run: Run, services: &Services, id: ErasureId) -> Result<Vec<Obje
         services.storage()?.remove(key).await?;
     }
     let mut tx = run.begin(services).await?;
-    objects_removed(&mut tx, id, objects.keys.len()).await?;
+    objects_removed(&mut tx, id, &objects.keys).await?;
     tx.commit().await?;
     Ok(objects.keys)
 }
@@ -71,6 +72,7 @@ async fn certify(
     let mut tx = run.begin(services).await?;
     let tenant = tx.tenant();
     let ids = to_verify(&mut tx).await?;
+    let dumps = files_left(&mut tx, false).await?.into_iter().collect();
     let mut wanted = Vec::with_capacity(ids.len());
     for id in &ids {
         let (patient, identifiers) = open_identifiers(&mut tx, services.vault()?, *id).await?;
@@ -82,7 +84,7 @@ async fn certify(
     }
     let automaton = Automaton::new(&wanted)?;
     let mut searched = search_tables(&services.db, tenant, &automaton).await?;
-    search_objects(services.storage()?, tenant, &automaton, gone, &mut searched).await?;
+    search_objects(services.storage()?, tenant, &automaton, gone, &dumps, &mut searched).await?;
     drop(automaton);
     drop(wanted);
     for id in &ids {

@@ -98,12 +98,12 @@ async fn asked(world: &World) -> ErasureId {
     erasure.id
 }
 
-async fn erasure(world: &World, id: ErasureId) -> Erasure {
+pub(crate) async fn erasure(world: &World, id: ErasureId) -> Erasure {
     let mut tx = world.begin().await;
     privacy::get_erasure(&mut tx, id).await.unwrap()
 }
 
-async fn night(world: &World) {
+pub(crate) async fn night(world: &World) {
     let mut tx = world.db.system(Actor::JOB).await.unwrap();
     tx.enqueue(NewJob::of(&FindDueErasures {}).unwrap()).await.unwrap();
     tx.commit().await.unwrap();

@@ -23,7 +23,7 @@ use permanence_queue::Outcome;
 use permanence_workers::perform::{Perform, Run};
 use sqlx::Connection;
 
-use crate::support::{World, soon};
+use crate::support::{World, dies_after, soon};
 
 const FILE: &str = "Référence;Désignation;Quantité;Unité;Prix;Fournisseur;Seuil;Lot;Péremption\r\n\
                     GN-M;Gants nitrile M;1\u{202f}200,5;boîte;6,50;Médistore;10;;\r\n\
@@ -269,6 +269,53 @@ async fn an_import_that_can_never_end_is_given_up() {
         assert!(ImportItems { import_id: id }.perform(run(last), &world.services()).await.is_err());
         assert_eq!(import(&world, id).await.status, status);
     }
+}
+
+#[tokio::test]
+async fn an_import_that_dies_at_any_step_is_applied_once_by_the_next_run() {
+    const STRIDE: usize = 3;
+    let world = world().await;
+    let services = world.services();
+    let run = Run { tenant: Some(world.tenant), last_attempt: false };
+    let mut deaths = 0;
+    loop {
+        let id = request(&world, FILE.as_bytes(), ImportMode::Receive, false).await;
+        let job = ImportItems { import_id: id };
+        let lived = dies_after(deaths * STRIDE, job.perform(run, &services)).await;
+        let (died, moved) = (import(&world, id).await.status, count(&world, MOVEMENTS).await);
+        let before = i64::try_from(deaths * 3).unwrap();
+        let applied = if died == ImportStatus::Applied { 3 } else { 0 };
+        assert_eq!(moved, before + applied, "{died:?} after {} steps", deaths * STRIDE);
+        job.perform(run, &services).await.unwrap();
+        assert_eq!(import(&world, id).await.status, ImportStatus::Applied);
+        assert_eq!((count(&world, MOVEMENTS).await, count(&world, LINES).await), (before + 3, 0));
+        assert_eq!(world.storage().of_tenant(world.tenant).await.unwrap(), []);
+        deaths += 1;
+        if lived.is_some() {
+            break;
+        }
+    }
+    assert!(deaths > 10, "only {deaths} deaths: was anything cut off?");
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_off_in_a_line_changes_nothing() {
+    let world = world().await;
+    let last = FILE.trim_end().rfind('\n').unwrap() + 1;
+    // In the name, in the quantity's place, in the day.
+    for (cut, code) in
+        [(last + 8, "wrong_length"), (last + 18, "wrong_length"), (FILE.len() - 6, "not_a_date")]
+    {
+        let cut = (0..=cut).rev().find(|at| FILE.is_char_boundary(*at)).unwrap();
+        let refused = imported(&world, &FILE.as_bytes()[..cut], ImportMode::Receive, false).await;
+        assert_eq!(refused.status, ImportStatus::Refused, "{:?}", &FILE[last..cut]);
+        assert!(
+            codes(&refused).iter().any(|(line, _, told)| (*line, *told) == (4, code)),
+            "{:?}",
+            codes(&refused)
+        );
+    }
+    assert_eq!((stock(&world).await.len(), count(&world, LINES).await), (0, 0));
 }
 
 /// Starts the pool's real binary.

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     process::{Child, Command, Stdio},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -77,6 +78,20 @@ pub(crate) fn signer() -> Signer {
 /// Waits for a future that must come true soon.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), future).await.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// Lets a future take so many steps and drops it then, as a process dies between two of them; `None` if it had not ended.
+pub(crate) async fn dies_after<T>(steps: usize, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut left) = (Box::pin(future), steps);
+    std::future::poll_fn(move |cx| match future.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 impl World {

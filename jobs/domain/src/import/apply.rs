@@ -7,7 +7,12 @@ use sha2::{Digest, Sha256};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Checks, Report, Stage, Table, check::patiently, read::Visit};
+use super::{
+    Checks, ReadAgain, Report, Stage, StageKey, Table,
+    check::{join_whole, patiently},
+    medical::{self, CareKeys},
+    read::Visit,
+};
 use crate::{
     db::TenantTx,
     error::{Error, Result},
@@ -16,6 +21,7 @@ use crate::{
     ids::PatientId,
     patients::{self, NewPatient},
     scheduling::{self, AppointmentStatus, NewEntry, adopt},
+    vault::Vault,
 };
 
 /// Records that are read from the stage at once.
@@ -25,47 +31,75 @@ struct Staged {
     place: i64,
     old_id: String,
     content: Json<Value>,
+    sealed: Option<Vec<u8>>,
 }
 
 /// Makes rows of the staged records that are not known yet, and tells how many.
-pub async fn apply(tx: &mut TenantTx, stage: Stage, checks: &Checks, report: &mut Report) -> Result<()> {
+pub async fn apply(
+    tx: &mut TenantTx,
+    (stage, key): (Stage, &StageKey),
+    vault: &Vault,
+    checks: &Checks,
+    report: &mut Report,
+) -> Result<()> {
     stage.hold(tx).await?;
     patiently(tx).await?;
+    drop_known(tx, stage).await?;
     let present: Vec<Table> = report.tables.iter().map(|part| part.table).collect();
-    for table in
-        Table::ALL.into_iter().filter(|table| present.contains(table) && *table != Table::MedicalRecords)
-    {
+    let mut keys = CareKeys::new(vault);
+    for table in Table::ALL.into_iter().filter(|table| present.contains(table)) {
         let (mut created, mut written, mut after) = (0, Sha256::new(), -1);
         loop {
             let batch = batch(tx, stage, table, after).await?;
             let Some(last) = batch.last() else { break };
             after = last.place;
-            for staged in &batch {
-                let (new_id, line) = make(tx, table, checks, &staged.content.0).await?;
+            for mut staged in batch {
+                if let Some(sealed) = staged.sealed.take() {
+                    staged.content.0 = key.open(tx.tenant(), stage, staged.place, sealed)?;
+                }
+                let (new_id, line) = make(tx, table, checks, &mut keys, &staged.content.0).await?;
                 note(tx, stage, table, &staged.old_id, new_id).await?;
                 written.update(line);
                 created += 1;
             }
         }
-        let (count, read) = read_again(tx, stage, table).await?;
-        let written = written.finalize();
-        if count != created || read != written[..] {
+        join_whole(tx, true).await?;
+        let read = match table {
+            Table::MedicalRecords => medical::read_again(tx, &mut keys, stage).await?,
+            _ => read_again(tx, stage, table).await?,
+        };
+        join_whole(tx, false).await?;
+        if read.count != created || read.hash != written.finalize()[..] {
             return Err(Error::internal("what was moved in is not what was to be moved in"));
         }
         let part = report.of(table);
         part.created = created;
-        part.checksum = Some(hex::encode(written));
+        part.checksum = Some(read.checksum);
     }
     Ok(())
+}
+
+/// Removes the records that an earlier migration brought: they make nothing.
+async fn drop_known(tx: &mut TenantTx, stage: Stage) -> Result<()> {
+    join_whole(tx, true).await?;
+    sqlx::query!(
+        "DELETE FROM migration_records r USING migration_ids m
+         WHERE r.tenant_id = $1 AND r.migration_id = $2 AND r.run = $3
+           AND m.tenant_id = $1 AND m.collection = r.collection AND m.old_id = r.old_id",
+        tx.tenant().0,
+        stage.migration.0,
+        stage.run,
+    )
+    .execute(tx.conn())
+    .await?;
+    join_whole(tx, false).await
 }
 
 async fn batch(tx: &mut TenantTx, stage: Stage, table: Table, after: i64) -> Result<Vec<Staged>> {
     Ok(sqlx::query_as!(
         Staged,
-        r#"SELECT place, old_id, content AS "content: Json<Value>" FROM migration_records r
+        r#"SELECT place, old_id, content AS "content: Json<Value>", sealed FROM migration_records
            WHERE tenant_id = $1 AND migration_id = $2 AND run = $3 AND collection = $4 AND place > $5
-             AND NOT EXISTS (SELECT FROM migration_ids m
-                             WHERE m.tenant_id = $1 AND m.collection = $4 AND m.old_id = r.old_id)
            ORDER BY place LIMIT $6"#,
         tx.tenant().0,
         stage.migration.0,
@@ -93,7 +127,13 @@ async fn note(tx: &mut TenantTx, stage: Stage, table: Table, old_id: &str, new_i
 }
 
 /// Makes one row; gives its identifier, and the line that reading it again must give.
-async fn make(tx: &mut TenantTx, table: Table, checks: &Checks, content: &Value) -> Result<(Uuid, Vec<u8>)> {
+async fn make(
+    tx: &mut TenantTx,
+    table: Table,
+    checks: &Checks,
+    keys: &mut CareKeys<'_>,
+    content: &Value,
+) -> Result<(Uuid, Vec<u8>)> {
     match table {
         Table::Patients => {
             let new = checks.patient(content)?;
@@ -113,7 +153,11 @@ async fn make(tx: &mut TenantTx, table: Table, checks: &Checks, content: &Value)
             let id = scheduling::add_entry(tx, Role::Admin, &new).await?.id.0;
             Ok((id, of_entry(id, &new)?))
         }
-        Table::MedicalRecords => Err(Error::internal("what is medical is not moved in")),
+        Table::MedicalRecords => {
+            let old = checks.medical(content)?;
+            let patient = patient(tx, &old.patient).await?;
+            medical::make(tx, keys, patient, &old).await
+        }
     }
 }
 
@@ -129,7 +173,7 @@ async fn patient(tx: &mut TenantTx, old_id: &str) -> Result<PatientId> {
 }
 
 /// A line of what a row says; one text for one content.
-fn line(parts: &impl serde::Serialize) -> Result<Vec<u8>> {
+pub(super) fn line(parts: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(parts).map_err(Error::internal)
 }
 
@@ -168,12 +212,12 @@ fn of_entry(id: Uuid, new: &NewEntry) -> Result<Vec<u8>> {
     line(&(id, new.practitioner_id, hours))
 }
 
-/// How many rows of a table a migration made, and the hash of what they say, in the order of the dump.
+/// Reads the rows of a table that a migration made, in the order of the dump.
 #[expect(
     clippy::too_many_lines,
     reason = "three statements of one shape, each checked against its own table"
 )]
-async fn read_again(tx: &mut TenantTx, stage: Stage, table: Table) -> Result<(i64, Vec<u8>)> {
+async fn read_again(tx: &mut TenantTx, stage: Stage, table: Table) -> Result<ReadAgain> {
     let (tenant, migration, run) = (tx.tenant().0, stage.migration.0, stage.run);
     let (mut count, mut hash) = (0, Sha256::new());
     let mut take = |line: Vec<u8>| {
@@ -256,5 +300,6 @@ async fn read_again(tx: &mut TenantTx, stage: Stage, table: Table) -> Result<(i6
         }
         Table::MedicalRecords => {}
     }
-    Ok((count, hash.finalize().to_vec()))
+    let hash = hash.finalize().to_vec();
+    Ok(ReadAgain { count, checksum: hex::encode(&hash), hash })
 }

@@ -11,6 +11,7 @@ use crate::{
 #[expect(clippy::too_many_lines, reason = "one statement that finds every fault, and its words")]
 pub async fn check_records(tx: &mut TenantTx, stage: Stage, report: &mut Report) -> Result<()> {
     patiently(tx).await?;
+    join_whole(tx, true).await?;
     // A clash is found by walking through a practitioner's or a patient's appointments by their begin, with the latest end so far.
     let rows = sqlx::query!(
         r#"WITH records AS (
@@ -19,27 +20,27 @@ pub async fn check_records(tx: &mut TenantTx, stage: Stage, report: &mut Report)
                LEFT JOIN migration_ids m
                    ON m.tenant_id = $1 AND m.collection = r.collection AND m.old_id = r.old_id
                WHERE r.tenant_id = $1 AND r.migration_id = $2 AND r.run = $3
-           ), visits AS (
+           ), of_patients AS (
                SELECT v.*, p.id AS patient_id
                FROM records v
                LEFT JOIN migration_ids m ON m.tenant_id = $1 AND m.collection = 'patients' AND m.old_id = v.patient
                LEFT JOIN patients p ON p.tenant_id = $1 AND p.id = m.new_id AND p.deleted_at IS NULL
-               WHERE v.collection = 'appointments' AND NOT v.known
+               WHERE v.patient IS NOT NULL AND NOT v.known
            ), standing AS (
                SELECT place, starts_at, ends_at, patient, practitioner_id, patient_id,
                       max(ends_at) OVER (PARTITION BY practitioner_id ORDER BY starts_at, place
                                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS practitioner_until,
                       max(ends_at) OVER (PARTITION BY patient ORDER BY starts_at, place
                                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS patient_until
-               FROM visits WHERE stands
+               FROM of_patients WHERE stands
            ), faults AS (
                SELECT collection, place, 'id' AS field, 'repeated' AS code, old_id AS read, first::text AS other
                FROM records WHERE first < place
                UNION ALL
-               SELECT collection, place, 'patient_id', 'unknown_patient', patient, NULL FROM visits
+               SELECT collection, place, 'patient_id', 'unknown_patient', patient, NULL FROM of_patients
                WHERE patient_id IS NULL
-                 AND NOT EXISTS (SELECT FROM records p WHERE p.collection = 'patients' AND p.old_id = visits.patient
-                                                         AND NOT p.known)
+                 AND NOT EXISTS (SELECT FROM records p WHERE p.collection = 'patients'
+                                                         AND p.old_id = of_patients.patient AND NOT p.known)
                UNION ALL
                SELECT 'appointments', place, 'starts_at', 'slot_taken', starts_at::text,
                       CASE WHEN practitioner_until > starts_at THEN 'practitioner' ELSE 'patient' END
@@ -86,7 +87,8 @@ pub async fn check_records(tx: &mut TenantTx, stage: Stage, report: &mut Report)
         });
     }
     report.count += count - i64::try_from(shown).unwrap_or_default();
-    count_known(tx, stage, report).await
+    count_known(tx, stage, report).await?;
+    join_whole(tx, false).await
 }
 
 /// Tells how many records of each table an earlier migration brought.
@@ -114,5 +116,17 @@ fn staged(collection: &str) -> Result<Table> {
 /// Gives statements over a whole dump the time that they need.
 pub(super) async fn patiently(tx: &mut TenantTx) -> Result<()> {
     sqlx::raw_sql("SET LOCAL statement_timeout = '15min'").execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Joins whole tables from here on, or again row by row. Nobody has counted what was written a moment ago: the planner takes it for
+/// a row or two, and of its ways to join only the hash does not become a comparison of each with each.
+pub(super) async fn join_whole(tx: &mut TenantTx, whole: bool) -> Result<()> {
+    let settings = if whole {
+        "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL work_mem = '64MB'"
+    } else {
+        "SET LOCAL enable_nestloop = on; SET LOCAL enable_mergejoin = on; SET LOCAL work_mem = '4MB'"
+    };
+    sqlx::raw_sql(settings).execute(tx.conn()).await?;
     Ok(())
 }

@@ -18,8 +18,6 @@ pub enum Found {
     Table(Table),
     /// A record of it, by its index.
     Record(Table, i64, Value),
-    /// A record that is not to be opened.
-    Closed(Table),
     /// A key that names no table, though there are records in it.
     Unknown(String),
     /// It is no such dump: what is wrong, and where.
@@ -98,12 +96,6 @@ impl<'de> Visitor<'de> for Records<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let stopped = |Stopped| A::Error::custom(STOPPED);
-        if self.table == Table::MedicalRecords {
-            while seq.next_element::<IgnoredAny>()?.is_some() {
-                (self.take)(Found::Closed(self.table)).map_err(stopped)?;
-            }
-            return Ok(());
-        }
         let mut place = 0;
         while let Some(record) = seq.next_element::<Value>()? {
             (self.take)(Found::Record(self.table, place, record)).map_err(stopped)?;
@@ -182,7 +174,6 @@ mod tests {
             all.push(match found {
                 Found::Table(table) => table.as_str().to_owned(),
                 Found::Record(table, place, record) => format!("{} {place} {record}", table.as_str()),
-                Found::Closed(table) => format!("{} closed", table.as_str()),
                 Found::Unknown(key) => format!("unknown {key}"),
                 Found::Malformed(place) => format!("malformed at {place}"),
             });
@@ -192,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_is_read_record_by_record_and_what_is_medical_stays_closed() {
+    fn a_dump_is_read_record_by_record() {
         let dump = r#"{"version": "1.4", "patients": [{"id": 1}, 2], "medicalRecords": [{"secret": true}],
                        "notes": [1], "empty": {}, "availability": null}"#;
         assert_eq!(
@@ -202,7 +193,7 @@ mod tests {
                 r#"patients 0 {"id":1}"#,
                 "patients 1 2",
                 "medical_records",
-                "medical_records closed",
+                r#"medical_records 0 {"secret":true}"#,
                 "unknown notes",
                 "availability",
             ]

@@ -1,12 +1,14 @@
-//! Practices that move in with what their browsers kept (localStorage): patients, appointments, availability. A dump is
-//! checked whole, backed up for, moved in whole or not at all, and can be taken back while nothing was changed since. Never
-//! opens what is medical.
+//! Practices that move in with what their browsers kept (localStorage): patients, appointments, medical records, availability. A
+//! dump is checked whole, backed up for, moved in whole or not at all, and can be taken back while nothing was changed since.
+//! Never holds what is medical in clear but in memory.
 
 mod apply;
 mod backup;
 mod check;
 mod dump;
+mod files;
 pub mod jobs;
+mod medical;
 mod read;
 mod report;
 mod request;
@@ -14,9 +16,11 @@ mod rollback;
 mod stage;
 
 pub use apply::apply;
-pub use backup::{BACKUP, note_backup};
+pub use backup::{BACKUP, Backup, note_backup};
 pub use check::check_records;
 pub use dump::{Found, Stopped, read_dump};
+pub use files::{MigrationContent, MigrationFile, end_files, files_left, leftovers, read_file, removed};
+pub(crate) use files::{at_work, end_for_erasure, objects_removed};
 pub use read::{Checks, Record};
 pub use report::{DumpFault, Report, TableReport};
 pub use request::{
@@ -24,7 +28,7 @@ pub use request::{
     list, request,
 };
 pub use rollback::rollback;
-pub use stage::{Stage, stage};
+pub use stage::{Stage, StageKey, stage};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,7 +44,7 @@ pub enum Table {
     Patients,
     /// When they come.
     Appointments,
-    /// What is medical: counted, never opened.
+    /// What care wrote down.
     MedicalRecords,
     /// When practitioners see patients.
     Availability,
@@ -66,4 +70,14 @@ impl Table {
             table.as_str() == name || (name == "medicalRecords" && *table == Self::MedicalRecords)
         })
     }
+}
+
+/// What reading again tells of the rows that a migration made.
+struct ReadAgain {
+    /// Rows.
+    count: i64,
+    /// Of what they say, to be compared with what they were to say.
+    hash: Vec<u8>,
+    /// What is kept of it.
+    checksum: String,
 }

@@ -9,7 +9,7 @@ use deserr::Deserr;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Table;
+use super::{Table, medical::OldMedical};
 use crate::{
     db::TenantTx,
     error::{Error, Invalid, Problem, Result},
@@ -31,6 +31,8 @@ pub struct Record {
     pub old_id: String,
     /// The rest of it, in our names.
     pub content: Value,
+    /// Of an appointment or a medical record: what the browser called the patient.
+    pub(super) patient: Option<String>,
     /// Of an appointment.
     pub(super) visit: Option<Visit>,
 }
@@ -81,8 +83,8 @@ struct OldAppointment {
 #[derive(Debug)]
 pub struct Checks {
     pub(super) settings: Settings,
-    now: DateTime<Utc>,
-    today: NaiveDate,
+    pub(super) now: DateTime<Utc>,
+    pub(super) today: NaiveDate,
     practitioners: HashSet<Uuid>,
     named: BTreeMap<String, PractitionerId>,
 }
@@ -113,9 +115,11 @@ impl Checks {
             return Err(Error::invalid("", "not_an_object", "a record as an object"));
         };
         let mut content = in_our_names(fields);
-        // When the browser made or changed it is not when it came to us.
-        content.remove("created_at");
-        content.remove("updated_at");
+        // When the browser made or changed it is not when it came to us; of what care wrote down it is a part.
+        if table != Table::MedicalRecords {
+            content.remove("created_at");
+            content.remove("updated_at");
+        }
         let old_id = content.remove("id").map(deserr::deserialize::<Label, _, Invalid>);
         if table == Table::Patients {
             content.entry("consents").or_insert_with(|| Value::Object(Map::new()));
@@ -142,14 +146,18 @@ impl Checks {
             }
         };
         let read = match table {
-            Table::Patients => self.patient(&content).map(|_| None),
-            Table::Appointments => self.visit(&content).map(Some),
-            Table::Availability => self.entry(&content).map(|_| None),
-            Table::MedicalRecords => Err(Error::internal("what is medical is not opened")),
+            Table::Patients => self.patient(&content).map(|_| (None, None)),
+            Table::Appointments => {
+                self.visit(&content).map(|visit| (Some(visit.patient.clone()), Some(visit)))
+            }
+            Table::MedicalRecords => {
+                self.medical(&content).map(|OldMedical { patient, .. }| (Some(patient), None))
+            }
+            Table::Availability => self.entry(&content).map(|_| (None, None)),
         };
         match (read, old_id) {
-            (Ok(visit), Some(old_id)) => {
-                Ok(Record { table, place, old_id: old_id.as_str().to_owned(), content, visit })
+            (Ok((patient, visit)), Some(old_id)) => {
+                Ok(Record { table, place, old_id: old_id.as_str().to_owned(), content, patient, visit })
             }
             (Ok(_), None) => Err(Invalid(problems).into()),
             (Err(Error::Invalid(Invalid(wrong))), _) => {
@@ -200,12 +208,17 @@ impl Checks {
 
     /// The practitioner whom an old identifier means: the one that the options name, or its own.
     fn practitioner(&self, old: &str) -> Result<PractitionerId> {
-        let meant = self.named.get(old).copied().or_else(|| old.parse().ok());
-        meant.filter(|id| self.practitioners.contains(&id.0)).ok_or_else(|| {
+        self.known_practitioner(old).ok_or_else(|| {
             let expected =
                 "a practitioner of the practice, or an identifier that `practitioners` names one for";
             Invalid(vec![Problem::new("practitioner_id", "unknown_practitioner", expected).read(old)]).into()
         })
+    }
+
+    /// The same, where there need not be one.
+    pub(super) fn known_practitioner(&self, old: &str) -> Option<PractitionerId> {
+        let meant = self.named.get(old).copied().or_else(|| old.parse().ok());
+        meant.filter(|id| self.practitioners.contains(&id.0))
     }
 }
 
@@ -215,6 +228,7 @@ fn in_our_names(fields: Map<String, Value>) -> Map<String, Value> {
         let name = snake(&name);
         let value = match value {
             Value::Object(inner) => Value::Object(in_our_names(inner)),
+            Value::Array(items) => Value::Array(items.into_iter().map(item_in_our_names).collect()),
             Value::Number(number) if name == "id" || name.ends_with("_id") => {
                 Value::String(number.to_string())
             }
@@ -223,6 +237,13 @@ fn in_our_names(fields: Map<String, Value>) -> Map<String, Value> {
         (name, value)
     });
     named.filter(|(_, value)| !value.is_null() && value.as_str() != Some("")).collect()
+}
+
+fn item_in_our_names(item: Value) -> Value {
+    match item {
+        Value::Object(inner) => Value::Object(in_our_names(inner)),
+        other => other,
+    }
 }
 
 fn snake(name: &str) -> String {

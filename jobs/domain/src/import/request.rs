@@ -9,15 +9,17 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AREA, DumpFault, Report, Stage, Table, TableReport, jobs::ImportDump};
+use super::{DumpFault, MigrationFile, Report, Stage, Table, TableReport, files, jobs::ImportDump};
 use crate::{
     audit,
     db::TenantTx,
     error::{Error, Invalid, Problem, Result, field_at},
     field::Flag,
+    files::Received,
     ids::{MigrationId, PractitionerId, UserId},
-    page::{Page, PageQuery},
+    page::{Count, Page, PageQuery},
     storage::ObjectKey,
+    vault::{ContentKey, Vault},
 };
 
 /// Which practitioner an old identifier means.
@@ -52,6 +54,10 @@ pub struct MigrationOptions {
     #[deserr(default)]
     #[param(value_type = Option<String>)]
     pub practitioners: Named,
+    /// Days for which the dump and the backup are kept once it has ended, 1 to 365.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 365, example = 30)]
+    pub keep_days: Count<30, 365>,
 }
 
 /// How far a migration has come.
@@ -90,15 +96,21 @@ pub struct Migration {
     pub records_migrated: i64,
     /// What became of each table.
     pub details: Vec<TableReport>,
-    /// Where what the practice held before lies in the object store.
+    /// Where what the practice held before lies in the object store, sealed; absent once it has ended.
     pub backup_location: Option<String>,
-    /// Where the dump itself lies, with what was not imported.
+    /// Where the dump itself lies, sealed; absent once it has ended.
     pub dump_location: Option<String>,
     /// How many faults there are; absent until all was read.
     pub fault_count: Option<i64>,
     /// The first thousand of them.
     pub faults: Vec<DumpFault>,
-    /// Why it failed: `faults`, or the last attempt's code.
+    /// Until when both are kept.
+    pub files_kept_until: Option<DateTime<Utc>>,
+    /// From when on nobody opens them any more: their keys were destroyed.
+    pub files_ended_at: Option<DateTime<Utc>>,
+    /// When they were removed.
+    pub files_removed_at: Option<DateTime<Utc>>,
+    /// Why it failed: `faults`, `withdrawn`, or the last attempt's code.
     pub failure: Option<String>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
@@ -122,6 +134,9 @@ struct Row {
     dump_object: String,
     fault_count: Option<i64>,
     faults: Json<Vec<DumpFault>>,
+    files_kept_until: Option<DateTime<Utc>>,
+    files_ended_at: Option<DateTime<Utc>>,
+    files_removed_at: Option<DateTime<Utc>>,
     failure: Option<String>,
     created_at: DateTime<Utc>,
     created_by: Option<UserId>,
@@ -137,7 +152,8 @@ macro_rules! select_migrations {
             Row,
             r#"SELECT id AS "id: MigrationId", status AS "status: MigrationStatus", dry_run, job_id, bytes,
                       tables AS "tables: Json<Vec<TableReport>>", backup_object, backed_up_at, dump_object, fault_count,
-                      faults AS "faults: Json<Vec<DumpFault>>", failure, created_at, created_by AS "created_by: UserId",
+                      faults AS "faults: Json<Vec<DumpFault>>", files_kept_until, files_ended_at, files_removed_at, failure,
+                      created_at, created_by AS "created_by: UserId",
                       finished_at, rolled_back_at, count(*) OVER () AS "total!"
                FROM data_migrations WHERE "#
                 + $rest,
@@ -149,8 +165,7 @@ macro_rules! select_migrations {
 impl From<Row> for Migration {
     fn from(row: Row) -> Self {
         let details = row.tables.0;
-        let kept =
-            !row.dry_run && matches!(row.status, MigrationStatus::Completed | MigrationStatus::RolledBack);
+        let kept = row.finished_at.is_some() && row.files_ended_at.is_none();
         Self {
             migration_id: row.id,
             status: row.status,
@@ -164,6 +179,9 @@ impl From<Row> for Migration {
             dump_location: kept.then_some(row.dump_object),
             fault_count: row.fault_count,
             faults: row.faults.0,
+            files_kept_until: row.files_kept_until,
+            files_ended_at: row.files_ended_at,
+            files_removed_at: row.files_removed_at,
             failure: row.failure,
             created_at: row.created_at,
             created_by: row.created_by,
@@ -176,25 +194,30 @@ impl From<Row> for Migration {
 /// Asks for a dump that lies in the object store to be moved in.
 pub async fn request(
     tx: &mut TenantTx,
+    vault: &Vault,
     options: &MigrationOptions,
-    dump: &ObjectKey,
-    bytes: i64,
+    dump: &Received<'_>,
 ) -> Result<Migration> {
     let (tenant, now, actor) = (tx.tenant(), tx.now(), tx.actor());
     let id = MigrationId::new(now);
-    let backup = ObjectKey::of(AREA, tenant, &format!("{id}-before.jsonl"))?;
+    // No run has this number: it stands for a backup that was not written yet.
+    let backup = files::backup_object(tenant, id, 0)?;
+    let key = files::keep_key(tx, vault, id, MigrationFile::Dump, dump.key).await?;
+    let keep_days = i32::try_from(options.keep_days.get()).map_err(Error::internal)?;
     let job = tx.enqueue(NewJob::of(&ImportDump { migration_id: id })?).await?;
     sqlx::query!(
-        "INSERT INTO data_migrations (tenant_id, id, dry_run, practitioners, dump_object, bytes, backup_object, job_id,
-                                      created_at, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO data_migrations (tenant_id, id, dry_run, practitioners, dump_object, dump_key, bytes, backup_object,
+                                      keep_days, job_id, created_at, created_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         tenant.0,
         id.0,
         options.dry_run.get(),
         Json(&options.practitioners) as Json<&Named>,
-        dump.as_str(),
-        bytes,
+        dump.object.as_str(),
+        key,
+        dump.bytes,
         backup.as_str(),
+        keep_days,
         job.id.0,
         now,
         actor.user.map(|user| user.0),
@@ -233,10 +256,8 @@ pub async fn list(tx: &mut TenantTx, query: PageQuery) -> Result<Page<Migration>
 pub enum MigrationStart {
     /// The run is noted: read the dump.
     Read(Box<Started>),
-    /// It has ended; the dump is of no use any more where it is told.
-    Ended(Option<ObjectKey>),
-    /// There is no such migration.
-    Gone,
+    /// It has ended, or there is none: nothing is to be done.
+    Ended,
 }
 
 /// A run of a migration.
@@ -246,7 +267,9 @@ pub struct Started {
     pub stage: Stage,
     /// The dump.
     pub dump: ObjectKey,
-    /// Where the backup is to lie.
+    /// What opens it.
+    pub key: ContentKey,
+    /// Where this run is to write the backup.
     pub backup: ObjectKey,
     /// Whether it changes nothing.
     pub dry_run: bool,
@@ -257,12 +280,12 @@ pub struct Started {
 }
 
 /// Notes another run, which overtakes any earlier one, and removes what that has staged.
-pub async fn begin(tx: &mut TenantTx, id: MigrationId) -> Result<MigrationStart> {
+pub async fn begin(tx: &mut TenantTx, vault: &Vault, id: MigrationId) -> Result<MigrationStart> {
     let Some(row) = sqlx::query!(
         r#"UPDATE data_migrations
-           SET run = run + 1, status = CASE status WHEN 'pending' THEN 'running' ELSE status END
-           WHERE tenant_id = $1 AND id = $2
-           RETURNING status AS "status: MigrationStatus", run, dump_object, backup_object, dry_run,
+           SET run = run + 1, status = 'running'
+           WHERE tenant_id = $1 AND id = $2 AND status IN ('pending', 'running')
+           RETURNING run, dump_object, dump_key AS "dump_key!", dry_run,
                      practitioners AS "practitioners: Json<Named>", created_by AS "created_by: UserId""#,
         tx.tenant().0,
         id.0,
@@ -270,26 +293,23 @@ pub async fn begin(tx: &mut TenantTx, id: MigrationId) -> Result<MigrationStart>
     .fetch_optional(tx.conn())
     .await?
     else {
-        return Ok(MigrationStart::Gone);
+        return Ok(MigrationStart::Ended);
     };
-    let dump = ObjectKey::parse(&row.dump_object)?;
-    if row.status != MigrationStatus::Running {
-        let of_no_use = row.dry_run || row.status == MigrationStatus::Failed;
-        return Ok(MigrationStart::Ended(of_no_use.then_some(dump)));
-    }
     let stage = Stage { migration: id, run: row.run };
     stage.clear(tx).await?;
     Ok(MigrationStart::Read(Box::new(Started {
         stage,
-        dump,
-        backup: ObjectKey::parse(&row.backup_object)?,
+        dump: ObjectKey::parse(&row.dump_object)?,
+        key: files::open_key(tx, vault, id, MigrationFile::Dump, row.dump_key).await?,
+        backup: files::backup_object(tx.tenant(), id, row.run)?,
         dry_run: row.dry_run,
         practitioners: row.practitioners.0.0,
         by: row.created_by,
     })))
 }
 
-/// Notes how a run ended, in the transaction of what it did, and removes its records.
+/// Notes how a run ended, in the transaction of what it did, and removes its records. What was moved in keeps its dump and its
+/// backup for a while; of a dry run, or of what failed, nothing is of use any more.
 pub async fn end(tx: &mut TenantTx, stage: Stage, report: &Report) -> Result<()> {
     settle(tx, stage, report, Some(report.count), (!report.is_sound()).then_some("faults")).await
 }
@@ -309,11 +329,11 @@ async fn settle(
     stage.hold(tx).await?;
     stage.clear(tx).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
-    sqlx::query!(
-        "UPDATE data_migrations
-         SET status = CASE WHEN $3::text IS NULL THEN 'completed' ELSE 'failed' END, failure = $3, tables = $4,
-             fault_count = $5, faults = $6, finished_at = $7
-         WHERE tenant_id = $1 AND id = $2",
+    let of_use = sqlx::query_scalar!(
+        r#"UPDATE data_migrations
+           SET status = CASE WHEN $3::text IS NULL THEN 'completed' ELSE 'failed' END, failure = $3, tables = $4,
+               fault_count = $5, faults = $6, finished_at = $7
+           WHERE tenant_id = $1 AND id = $2 RETURNING NOT dry_run AND failure IS NULL AS "of_use!""#,
         tenant.0,
         stage.migration.0,
         failure,
@@ -322,7 +342,7 @@ async fn settle(
         Json(&report.faults) as Json<&Vec<DumpFault>>,
         now,
     )
-    .execute(tx.conn())
+    .fetch_one(tx.conn())
     .await?;
-    Ok(())
+    if of_use { files::keep(tx, stage.migration).await } else { files::end(tx, stage.migration).await }
 }

@@ -1,15 +1,20 @@
 //! Takes a migration back: what it brought goes, with the reminders that were planned for it, as if it had never come. Only
-//! while nobody has built on it; the dump and the backup stay.
+//! while nobody has built on it; the dump and the backup stay for their time.
 
 use std::fmt::Write;
 
-use super::{Migration, MigrationStatus, check::patiently, get};
+use super::{
+    Migration, MigrationStatus,
+    check::{join_whole, patiently},
+    get,
+};
 use crate::{
     audit,
     db::TenantTx,
     error::{Error, Result},
     ids::{AppointmentId, MigrationId},
     notifications,
+    vault::Vault,
 };
 
 /// Changes that are named; others are counted.
@@ -32,14 +37,18 @@ pub async fn rollback(tx: &mut TenantTx, id: MigrationId) -> Result<Migration> {
         return Err(Error::conflict("migration_not_completed", detail));
     }
     lock(tx, id).await?;
+    join_whole(tx, true).await?;
     refuse_if_changed(tx, id).await?;
+    join_whole(tx, false).await?;
     for appointment in planned(tx, id).await? {
         notifications::withdraw(tx, appointment, "rolled_back").await?;
     }
+    join_whole(tx, true).await?;
     remove(tx, id).await.map_err(|error| match error {
         Error::Internal(cause) => in_use(cause),
         other => other,
     })?;
+    join_whole(tx, false).await?;
     let now = tx.now();
     sqlx::query!(
         "UPDATE data_migrations SET status = 'rolled_back', rolled_back_at = $3 WHERE tenant_id = $1 AND id = $2",
@@ -85,6 +94,15 @@ async fn lock(tx: &mut TenantTx, id: MigrationId) -> Result<()> {
     )
     .fetch_all(tx.conn())
     .await?;
+    sqlx::query!(
+        "SELECT r.id FROM medical_records r
+         JOIN migration_ids m ON m.tenant_id = $1 AND m.collection = 'medical_records' AND m.new_id = r.id
+         WHERE r.tenant_id = $1 AND m.migration_id = $2 ORDER BY r.id FOR NO KEY UPDATE OF r",
+        tx.tenant().0,
+        id.0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -109,6 +127,18 @@ async fn refuse_if_changed(tx: &mut TenantTx, id: MigrationId) -> Result<()> {
                JOIN brought b ON b.collection = 'patients' AND b.new_id = a.patient_id
                WHERE a.tenant_id = $1
                  AND NOT EXISTS (SELECT FROM brought o WHERE o.collection = 'appointments' AND o.new_id = a.id)
+               UNION ALL
+               SELECT 'medical record', b.new_id FROM brought b
+               LEFT JOIN medical_records r ON r.tenant_id = $1 AND r.id = b.new_id
+               WHERE b.collection = 'medical_records'
+                 AND (r.id IS NULL OR r.retracted_at IS NOT NULL
+                      OR EXISTS (SELECT FROM medical_record_versions v
+                                 WHERE v.tenant_id = $1 AND v.record_id = r.id AND v.imported_at IS NULL))
+               UNION ALL
+               SELECT 'new medical record', r.id FROM medical_records r
+               JOIN brought b ON b.collection = 'patients' AND b.new_id = r.patient_id
+               WHERE r.tenant_id = $1
+                 AND NOT EXISTS (SELECT FROM brought o WHERE o.collection = 'medical_records' AND o.new_id = r.id)
                UNION ALL
                SELECT 'message', s.id FROM messages s
                JOIN brought b ON b.collection = 'appointments' AND b.new_id = s.appointment_id
@@ -147,9 +177,18 @@ async fn planned(tx: &mut TenantTx, id: MigrationId) -> Result<Vec<AppointmentId
     .await?)
 }
 
-/// Removes what a migration brought; what refers to a row goes before it.
+/// Removes what a migration brought; what refers to a row goes before it. The keys of its patients are destroyed: in a backup of
+/// the database too nothing of their records opens any more.
 async fn remove(tx: &mut TenantTx, id: MigrationId) -> Result<()> {
     let tenant = tx.tenant().0;
+    let patients = sqlx::query_scalar!(
+        "SELECT new_id FROM migration_ids WHERE tenant_id = $1 AND migration_id = $2 AND collection = 'patients'",
+        tenant,
+        id.0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Vault::destroy_all(tx, &patients).await?;
     macro_rules! each {
         ($($statement:literal),+ $(,)?) => {$(
             sqlx::query!($statement, tenant, id.0).execute(tx.conn()).await?;
@@ -163,6 +202,10 @@ async fn remove(tx: &mut TenantTx, id: MigrationId) -> Result<()> {
          WHERE s.tenant_id = $1 AND m.tenant_id = $1 AND m.migration_id = $2 AND m.new_id = s.appointment_id",
         "DELETE FROM appointments a USING migration_ids m
          WHERE a.tenant_id = $1 AND m.tenant_id = $1 AND m.migration_id = $2 AND m.new_id = a.id",
+        "DELETE FROM medical_record_versions v USING migration_ids m
+         WHERE v.tenant_id = $1 AND m.tenant_id = $1 AND m.migration_id = $2 AND m.new_id = v.record_id",
+        "DELETE FROM medical_records r USING migration_ids m
+         WHERE r.tenant_id = $1 AND m.tenant_id = $1 AND m.migration_id = $2 AND m.new_id = r.id",
         "DELETE FROM availability_entries e USING migration_ids m
          WHERE e.tenant_id = $1 AND m.tenant_id = $1 AND m.migration_id = $2 AND m.new_id = e.id",
         "DELETE FROM patient_consents c USING migration_ids m

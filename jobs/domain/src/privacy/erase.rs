@@ -1,6 +1,8 @@
 //! The first steps of an erasure: all tables, in one transaction, then the objects, which can be removed twice. What a step does is
 //! noted with it, so that whoever goes on knows where.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -8,7 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    Destroyed, ErasureStatus, Identifiers, Kept,
+    Destroyed, ErasureStatus, Finding, Identifiers, Kept, certify,
     retained::{self, ACCOUNTS, CLAIMS, Keep, RECORDS, keep, years_after},
 };
 use crate::{
@@ -18,6 +20,7 @@ use crate::{
     exports,
     files::images,
     ids::{ErasureId, ExportId, PatientId, TenantId},
+    import,
     storage::ObjectKey,
     vault::{KeyClass, Place, Subject, SubjectKey, Vault},
 };
@@ -74,10 +77,15 @@ async fn begin(tx: &mut TenantTx, id: ErasureId) -> Result<Option<Begun>> {
 }
 
 /// Empties and deletes every row of the patient, seals what the law keeps, and notes both: all of it or nothing. Gives the
-/// objects to be removed next; `None` where the erasure was taken back or is over.
+/// objects to be removed next; `None` where the erasure was taken back or is over, or waits for a migration.
 pub async fn erase(tx: &mut TenantTx, vault: &Vault, id: ErasureId) -> Result<Option<ErasureObjects>> {
     let Some(begun) = begin(tx, id).await? else { return Ok(None) };
     let patient = begun.patient;
+    if !begun.erased && waits_for_migration(tx, id).await? {
+        return Ok(None);
+    }
+    // At each run, for another dump may have come since; and before the patient's rows, as a rollback locks them.
+    let ended = import::end_for_erasure(tx).await?;
     if !begun.erased {
         let (tenant, now) = (tx.tenant(), tx.now());
         let identifiers = identifiers(tx, patient).await?;
@@ -85,6 +93,7 @@ pub async fn erase(tx: &mut TenantTx, vault: &Vault, id: ErasureId) -> Result<Op
         let sealed = vault.writing(tx, personal(patient)).await?.seal(&place(tenant, id), &plain)?;
         let key = vault.writing(tx, retained::subject(patient)).await?;
         let mut destroyed = Vec::new();
+        note(&mut destroyed, "data_migrations", ended as u64, "key_destroyed");
         if let Some(until) =
             begun.kept.iter().find(|kept| kept.what == "identity").and_then(|kept| kept.until)
         {
@@ -95,8 +104,9 @@ pub async fn erase(tx: &mut TenantTx, vault: &Vault, id: ErasureId) -> Result<Op
         seal_references(tx, &key, id, patient, &mut destroyed).await?;
         empty(tx, patient, &mut destroyed).await?;
         withdraw_exports(tx, &mut destroyed).await?;
+        forget_old_ids(tx, patient, &mut destroyed).await?;
         sqlx::query!(
-            "UPDATE patient_erasures SET status = 'running', erased_at = $3, identifiers = $4, destroyed = $5, kept = $6
+            "UPDATE patient_erasures SET status = 'running', findings = '[]', erased_at = $3, identifiers = $4, destroyed = $5, kept = $6
              WHERE tenant_id = $1 AND id = $2",
             tenant.0,
             id.0,
@@ -109,7 +119,37 @@ pub async fn erase(tx: &mut TenantTx, vault: &Vault, id: ErasureId) -> Result<Op
         .await?;
         audit::record(tx, "erasure.erase", "patient", patient.0).await?;
     }
-    Ok(Some(ErasureObjects { keys: papers(tx, id).await? }))
+    let mut keys = papers(tx, id).await?;
+    keys.extend(import::files_left(tx, true).await?);
+    Ok(Some(ErasureObjects { keys }))
+}
+
+/// Whether a migration of the practice waits or is at work: it may bring the patient once more, so it ends first. The erasure tells
+/// that it waits for it.
+async fn waits_for_migration(tx: &mut TenantTx, id: ErasureId) -> Result<bool> {
+    let at_work = u64::try_from(import::at_work(tx).await?).unwrap_or_default();
+    if at_work > 0 {
+        certify::found(tx, id, &[Finding { place: "public.data_migrations".to_owned(), count: at_work }])
+            .await?;
+    }
+    Ok(at_work > 0)
+}
+
+/// Forgets which identifiers of an earlier system became the patient, their appointments and their records.
+async fn forget_old_ids(tx: &mut TenantTx, patient: PatientId, destroyed: &mut Vec<Destroyed>) -> Result<()> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM migration_ids
+         WHERE tenant_id = $1
+           AND (new_id = $2
+                OR new_id IN (SELECT id FROM appointments WHERE tenant_id = $1 AND patient_id = $2)
+                OR new_id IN (SELECT id FROM medical_records WHERE tenant_id = $1 AND patient_id = $2))",
+        tx.tenant().0,
+        patient.0,
+    )
+    .execute(tx.conn())
+    .await?;
+    note(destroyed, "migration_ids", forgotten.rows_affected(), "deleted");
+    Ok(())
 }
 
 async fn identifiers(tx: &mut TenantTx, patient: PatientId) -> Result<Identifiers> {
@@ -313,10 +353,15 @@ async fn papers(tx: &mut TenantTx, id: ErasureId) -> Result<Vec<ObjectKey>> {
 }
 
 /// Notes that the objects are gone.
-pub async fn objects_removed(tx: &mut TenantTx, id: ErasureId, count: usize) -> Result<()> {
+pub async fn objects_removed(tx: &mut TenantTx, id: ErasureId, keys: &[ObjectKey]) -> Result<()> {
+    import::objects_removed(tx, keys).await?;
     let (tenant, now) = (tx.tenant(), tx.now());
     let mut gone = Vec::new();
-    note(&mut gone, "objects/invoices", count as u64, "removed");
+    let areas: BTreeSet<&str> = keys.iter().map(ObjectKey::area).collect();
+    for area in areas {
+        let count = keys.iter().filter(|key| key.area() == area).count();
+        note(&mut gone, &format!("objects/{area}"), count as u64, "removed");
+    }
     sqlx::query!(
         "UPDATE patient_erasures SET objects_removed_at = $3, destroyed = destroyed || $4
          WHERE tenant_id = $1 AND id = $2 AND objects_removed_at IS NULL",

@@ -199,12 +199,13 @@ pub(super) async fn search_rows(
 }
 
 /// Searches every object of the practice, byte by byte as it lies there. What is packed or sealed shows no text: of that the
-/// objects of the patient are known by name, and must be gone.
+/// objects of the patient are known by name, and must be gone; so must those that may hold anybody, such as dumps.
 pub async fn search_objects(
     storage: &Storage,
     tenant: TenantId,
     automaton: &Automaton<'_>,
     gone: &BTreeMap<ObjectKey, ErasureId>,
+    anybodys: &BTreeSet<ObjectKey>,
     searched: &mut Searched,
 ) -> Result<()> {
     for key in storage.of_tenant(tenant).await? {
@@ -230,6 +231,9 @@ pub async fn search_objects(
             text.drain(..text.len().saturating_sub(automaton.longest));
         }
         searched.objects += 1;
+        if anybodys.contains(&key) {
+            named.extend(0..automaton.wanted.len());
+        }
         searched.add(automaton, &named, key.as_str());
         if let Some(erasure) = gone.get(&key) {
             let left = Finding { place: key.as_str().to_owned(), count: 1 };

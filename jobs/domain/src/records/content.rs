@@ -98,7 +98,7 @@ pub struct NewRecord {
 
 impl NewRecord {
     /// The rules beyond those of each field.
-    pub(super) fn check(&self, today: NaiveDate) -> Result<()> {
+    pub(crate) fn check(&self, today: NaiveDate) -> Result<()> {
         let mut problems = Vec::new();
         if self.occurred_on.0 > today {
             problems.push(Problem::new("occurred_on", "in_the_future", "a day that is not in the future"));

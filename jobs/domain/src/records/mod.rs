@@ -1,11 +1,13 @@
 //! Medical records: what care writes down of a patient, version by version, sealed under the patient's key. Owns who wrote what
 //! when; never logs, caches or hands on what was written.
 
+mod adopt;
 mod content;
 mod record;
 mod row;
 mod whole;
 
+pub(crate) use adopt::{AdoptedRecord, AdoptedVersion, adopt, care_key, open_version};
 pub use content::{Clinical, NewRecord, RecordKind};
 pub use record::{read, retract, update, versions, write};
 pub use row::{RecordQuery, list};
@@ -17,7 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    ids::{MedicalRecordId, PatientId, TenantId, UserId},
+    ids::{MedicalRecordId, PatientId, PractitionerId, TenantId, UserId},
     vault::{KeyClass, Place, Subject},
 };
 
@@ -45,6 +47,10 @@ pub struct RecordSummary {
     pub updated_at: DateTime<Utc>,
     /// Last written by.
     pub updated_by: Option<UserId>,
+    /// Moved in at, where the version was written elsewhere.
+    pub imported_at: Option<DateTime<Utc>>,
+    /// Who wrote the version there, if the practice knows them.
+    pub practitioner_id: Option<PractitionerId>,
     /// Retracted at: it was written in error, and is kept because it was read.
     pub retracted_at: Option<DateTime<Utc>>,
     /// Retracted by.
@@ -84,6 +90,10 @@ pub struct RecordVersion {
     pub written_at: DateTime<Utc>,
     /// Written by.
     pub written_by: Option<UserId>,
+    /// Moved in at, where it was written elsewhere.
+    pub imported_at: Option<DateTime<Utc>>,
+    /// Who wrote it there, if the practice knows them.
+    pub practitioner_id: Option<PractitionerId>,
 }
 
 /// The versions of a record, the newest first.

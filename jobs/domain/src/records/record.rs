@@ -5,7 +5,7 @@ use crate::{
     audit,
     db::TenantTx,
     error::{Error, Result},
-    ids::{MedicalRecordId, PatientId, UserId},
+    ids::{MedicalRecordId, PatientId, PractitionerId, UserId},
     patients,
     scheduling::today,
     vault::Vault,
@@ -79,7 +79,8 @@ pub async fn read(
         Row,
         r#"SELECT r.id AS "id: MedicalRecordId", r.patient_id AS "patient_id: PatientId", v.version, v.sealed, r.created_at,
                   r.created_by AS "created_by: UserId", v.written_at AS updated_at,
-                  v.written_by AS "updated_by: UserId", r.retracted_at, r.retracted_by AS "retracted_by: UserId"
+                  v.written_by AS "updated_by: UserId", v.imported_at,
+                  v.practitioner_id AS "practitioner_id: PractitionerId", r.retracted_at, r.retracted_by AS "retracted_by: UserId"
            FROM medical_records r
            JOIN medical_record_versions v ON v.tenant_id = r.tenant_id AND v.record_id = r.id
            JOIN patients p ON p.tenant_id = r.tenant_id AND p.id = r.patient_id AND p.deleted_at IS NULL
@@ -165,7 +166,8 @@ pub async fn retract(tx: &mut TenantTx, id: MedicalRecordId) -> Result<()> {
 pub async fn versions(tx: &mut TenantTx, id: MedicalRecordId) -> Result<RecordHistory> {
     let items = sqlx::query_as!(
         RecordVersion,
-        r#"SELECT v.version, v.written_at, v.written_by AS "written_by: UserId"
+        r#"SELECT v.version, v.written_at, v.written_by AS "written_by: UserId", v.imported_at,
+                  v.practitioner_id AS "practitioner_id: PractitionerId"
            FROM medical_record_versions v
            JOIN medical_records r ON r.tenant_id = v.tenant_id AND r.id = v.record_id
            JOIN patients p ON p.tenant_id = r.tenant_id AND p.id = r.patient_id AND p.deleted_at IS NULL

@@ -9,7 +9,7 @@ use crate::{
     audit,
     db::TenantTx,
     error::{Invalid, Result},
-    ids::{MedicalRecordId, PatientId, TenantId, UserId},
+    ids::{MedicalRecordId, PatientId, PractitionerId, TenantId, UserId},
     page::{Count, Flag, Page, PageQuery},
     patients,
     vault::{SubjectKey, Vault},
@@ -44,6 +44,8 @@ pub(super) struct Row {
     pub(super) created_by: Option<UserId>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) updated_by: Option<UserId>,
+    pub(super) imported_at: Option<DateTime<Utc>>,
+    pub(super) practitioner_id: Option<PractitionerId>,
     pub(super) retracted_at: Option<DateTime<Utc>>,
     pub(super) retracted_by: Option<UserId>,
 }
@@ -63,6 +65,8 @@ impl Row {
             created_by: self.created_by,
             updated_at: self.updated_at,
             updated_by: self.updated_by,
+            imported_at: self.imported_at,
+            practitioner_id: self.practitioner_id,
             retracted_at: self.retracted_at,
             retracted_by: self.retracted_by,
         };
@@ -91,7 +95,8 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT r.id AS "id: MedicalRecordId", patient_id AS "patient_id: PatientId", version, sealed, created_at,
-                  created_by AS "created_by: UserId", updated_at, updated_by AS "updated_by: UserId", retracted_at,
+                  created_by AS "created_by: UserId", updated_at, updated_by AS "updated_by: UserId", imported_at,
+                  practitioner_id AS "practitioner_id: PractitionerId", retracted_at,
                   retracted_by AS "retracted_by: UserId"
            FROM medical_records r
            JOIN medical_record_versions v USING (tenant_id, version)

@@ -4,7 +4,7 @@ use super::{Record, row::Row, subject};
 use crate::{
     db::TenantTx,
     error::Result,
-    ids::{MedicalRecordId, PatientId, UserId},
+    ids::{MedicalRecordId, PatientId, PractitionerId, UserId},
     vault::Vault,
 };
 
@@ -15,7 +15,7 @@ pub struct WholeVersion {
     pub record: Record,
     /// Whether no later version replaced it.
     pub current: bool,
-    /// Who wrote it, by name, while they are a member.
+    /// Who wrote it, by name, while they are a member; where it was moved in, the practitioner who wrote it there.
     pub written_by: Option<String>,
 }
 
@@ -29,11 +29,14 @@ pub async fn every_version(
     let tenant = tx.tenant();
     let rows = sqlx::query!(
         r#"SELECT r.id AS "id: MedicalRecordId", r.version AS current, v.version, v.sealed, r.created_at,
-                  r.created_by AS "created_by: UserId", v.written_at, v.written_by AS "written_by: UserId", r.retracted_at,
-                  r.retracted_by AS "retracted_by: UserId", m.full_name AS "full_name?"
+                  r.created_by AS "created_by: UserId", v.written_at, v.written_by AS "written_by: UserId", v.imported_at,
+                  v.practitioner_id AS "practitioner_id: PractitionerId", r.retracted_at,
+                  r.retracted_by AS "retracted_by: UserId",
+                  coalesce(m.full_name, w.first_name || ' ' || w.last_name) AS author
            FROM medical_records r
            JOIN medical_record_versions v ON v.tenant_id = r.tenant_id AND v.record_id = r.id
            LEFT JOIN memberships m ON m.tenant_id = v.tenant_id AND m.user_id = v.written_by
+           LEFT JOIN practitioners w ON w.tenant_id = v.tenant_id AND w.id = v.practitioner_id
            WHERE r.tenant_id = $1 AND r.patient_id = $2 ORDER BY r.id, v.version"#,
         tenant.0,
         patient.0,
@@ -55,10 +58,12 @@ pub async fn every_version(
             created_by: row.created_by,
             updated_at: row.written_at,
             updated_by: row.written_by,
+            imported_at: row.imported_at,
+            practitioner_id: row.practitioner_id,
             retracted_at: row.retracted_at,
             retracted_by: row.retracted_by,
         };
-        Ok(WholeVersion { record: written.open(&key, tenant)?, current, written_by: row.full_name })
+        Ok(WholeVersion { record: written.open(&key, tenant)?, current, written_by: row.author })
     });
     whole.collect()
 }

@@ -54,6 +54,11 @@ impl ObjectKey {
         }
     }
 
+    /// The area that it lies in.
+    pub fn area(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
     /// The key as the store knows it.
     pub fn as_str(&self) -> &str {
         &self.0

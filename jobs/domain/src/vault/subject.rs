@@ -116,6 +116,21 @@ impl Vault {
         .await?;
         Ok(destroyed.rows_affected() == 1)
     }
+
+    /// Destroys every key of these subjects.
+    pub async fn destroy_all(tx: &mut TenantTx, subjects: &[uuid::Uuid]) -> Result<()> {
+        let (tenant, now) = (tx.tenant(), tx.now());
+        sqlx::query!(
+            "UPDATE subject_keys SET wrapped = NULL, destroyed_at = $3
+             WHERE tenant_id = $1 AND subject_id = ANY($2) AND destroyed_at IS NULL",
+            tenant.0,
+            subjects,
+            now,
+        )
+        .execute(tx.conn())
+        .await?;
+        Ok(())
+    }
 }
 
 async fn kept(tx: &mut TenantTx) -> Result<Option<Wrapped>> {
