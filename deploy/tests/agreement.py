@@ -1,0 +1,106 @@
+"""What compose, Kubernetes and systemd say must agree with the sources: variables that are read, times to end, pools, links.
+
+    agreement.py COMPOSE.json PRODUCTION.yaml
+"""
+import json
+import pathlib
+import re
+import sys
+
+import yaml
+
+TOP = pathlib.Path(__file__).parents[2]
+problems = []
+
+
+def text(path):
+    return (TOP / path).read_text()
+
+
+def constant(path, pattern):
+    found = re.search(pattern, text(path))
+    if not found:
+        raise SystemExit(f"agreement: {path} has no {pattern}")
+    return int(found[1])
+
+
+def seconds(duration):
+    return sum(int(n) * {"h": 3600, "m": 60, "s": 1}[unit] for n, unit in re.findall(r"(\d+)([hms])", duration))
+
+
+drains = {
+    "worker": constant("workers/src/process.rs", r"const GRACE: Duration = Duration::from_secs\((\d+)\)"),
+    "api": constant("api/src/observe.rs", r"const PATIENCE: Duration = Duration::from_secs\((\d+)\)"),
+}
+pools = re.findall(r'"(\w+)"', re.search(r"const POOLS: [^=]*= \[(.*?)\]", text("workers/src/process.rs"))[1])
+documented = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", text(".env.example"), re.M))
+processes = {*pools, "api", "scheduler"}
+
+
+def check_ending(where, process, given):
+    # Ten seconds to close connections and, in a cluster, to be taken out of the balance.
+    needed = drains["api" if process == "api" else "worker"] + 10
+    if given < needed:
+        problems.append(f"{where}: it is killed after {given} s, and its drain takes {needed}")
+
+
+def check_variables(where, names):
+    for name in sorted(set(names) - documented):
+        problems.append(f"{where}: nobody reads {name}, or .env.example does not explain it")
+
+
+compose = json.loads(pathlib.Path(sys.argv[1]).read_text())["services"]
+ours = {name: service for name, service in compose.items() if service.get("image", "").startswith("permanence:")}
+if processes - ours.keys():
+    problems.append(f"compose: {processes - ours.keys()} are missing")
+for name, service in ours.items():
+    check_variables(f"compose: {name}", service["environment"])
+    check_ending(f"compose: {name}", name, seconds(service["stop_grace_period"]))
+    if name in processes and service["command"] != [name]:
+        problems.append(f"compose: {name} runs {service['command']}")
+
+deployments = [r for r in yaml.safe_load_all(pathlib.Path(sys.argv[2]).read_text()) if r["kind"] in ("Deployment", "ConfigMap")]
+running = set()
+for resource in deployments:
+    if resource["kind"] == "ConfigMap":
+        check_variables("kubernetes: settings", resource["data"])
+        continue
+    pod = resource["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    process = container["args"][0]
+    running.add(process)
+    check_variables(f"kubernetes: {process}", (variable["name"] for variable in container["env"]))
+    check_ending(f"kubernetes: {process}", process, pod["terminationGracePeriodSeconds"])
+if running != processes:
+    problems.append(f"kubernetes: {running} run, not {processes}")
+
+for unit, process in (("permanence@.service", "worker"), ("permanence-api.service", "api")):
+    given = constant(f"deploy/systemd/{unit}", r"TimeoutStopSec=(\d+)")
+    check_ending(f"systemd: {unit}", process, given)
+target = text("deploy/systemd/permanence.target")
+problems += [f"systemd: {pool} is not in permanence.target" for pool in (*pools, "scheduler") if f"@{pool}.service" not in target]
+jobs = yaml.safe_load(text("deploy/monitoring/prometheus.yaml"))["scrape_configs"]
+watched = {t["labels"]["process"] for job in jobs if job["job_name"] == "permanence" for t in job["static_configs"]}
+if watched != processes:
+    problems.append(f"prometheus: {watched} are watched, not {processes}")
+
+# Links of the pages for whoever is on call: a file, and in it the heading.
+pages = [*(TOP / "deploy/runbooks").glob("*.md"), TOP / "docs/DEPLOYMENT.md"]
+for page in pages:
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        path, _, heading = link.partition("#")
+        aim = (page.parent / path).resolve() if path else page
+        if not aim.exists():
+            problems.append(f"{page.name}: no {link}")
+            continue
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", aim.read_text(), re.M)
+            anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+            if heading not in anchors:
+                problems.append(f"{page.name}: {path or page.name} has no heading #{heading}")
+
+for problem in problems:
+    print(f"agreement: {problem}", file=sys.stderr)
+if problems:
+    sys.exit(1)
+print(f"deploy/check: {len(ours)} services, {len(running)} deployments and the units agree with the sources")
