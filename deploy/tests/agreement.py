@@ -35,6 +35,14 @@ drains = {
 pools = re.findall(r'"(\w+)"', re.search(r"const POOLS: [^=]*= \[(.*?)\]", text("workers/src/process.rs"))[1])
 documented = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", text(".env.example"), re.M))
 processes = {*pools, "api", "scheduler"}
+# Secrets are for those who read them: whoever breaks into one process has no more than it needs.
+STORES = {"api", *pools} - {"views"}
+READERS = {
+    "MASTER_KEYS": {"api", "privacy"}, "MASTER_KEYS_FILE": {"api", "privacy"}, "CERTIFICATE_KEY": {"privacy"},
+    "JWT_ACCESS_KEYS": {"api"}, "JWT_REFRESH_KEY": {"api", "reminders"}, "ENCRYPTION_KEY": {"api"},
+    "DATABASE_OWNER_URL": {"migrate"}, "DATABASE_SCALER_URL": {"migrate"}, "SMTP_URL": {"reminders"},
+    "S3_SECRET_KEY": STORES, "AUDIT_S3_SECRET_KEY": STORES,
+}
 
 
 def check_ending(where, process, given):
@@ -44,7 +52,11 @@ def check_ending(where, process, given):
         problems.append(f"{where}: it is killed after {given} s, and its drain takes {needed}")
 
 
-def check_variables(where, names):
+def check_variables(where, names, process=None):
+    names = set(names)
+    problems.extend(
+        f"{where}: it is told {name}, and has no use for it" for name in sorted(names & READERS.keys()) if process and process not in READERS[name]
+    )
     for name in sorted(set(names) - documented):
         problems.append(f"{where}: nobody reads {name}, or .env.example does not explain it")
 
@@ -54,7 +66,7 @@ ours = {name: service for name, service in compose.items() if service.get("image
 if processes - ours.keys():
     problems.append(f"compose: {processes - ours.keys()} are missing")
 for name, service in ours.items():
-    check_variables(f"compose: {name}", service["environment"])
+    check_variables(f"compose: {name}", service["environment"], name)
     check_ending(f"compose: {name}", name, seconds(service["stop_grace_period"]))
     if name in processes and service["command"] != [name]:
         problems.append(f"compose: {name} runs {service['command']}")
@@ -69,7 +81,9 @@ for resource in deployments:
     container = pod["containers"][0]
     process = container["args"][0]
     running.add(process)
-    check_variables(f"kubernetes: {process}", (variable["name"] for variable in container["env"]))
+    check_variables(f"kubernetes: {process}", (variable["name"] for variable in container["env"]), process)
+    if process != "reminders" and "messaging" in str(container.get("envFrom")):
+        problems.append(f"kubernetes: {process} is told how messages are sent")
     check_ending(f"kubernetes: {process}", process, pod["terminationGracePeriodSeconds"])
 if running != processes:
     problems.append(f"kubernetes: {running} run, not {processes}")
