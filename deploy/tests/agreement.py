@@ -91,6 +91,8 @@ if running != processes:
 for unit, process in (("permanence@.service", "worker"), ("permanence-api.service", "api")):
     given = constant(f"deploy/systemd/{unit}", r"TimeoutStopSec=(\d+)")
     check_ending(f"systemd: {unit}", process, given)
+    if re.search(r"MALLOC_\S+", text(f"deploy/systemd/{unit}"))[0] != re.search(r"MALLOC_\S+", text("deploy/docker/Dockerfile"))[0]:
+        problems.append(f"systemd: {unit} has its memory otherwise than the image")
 target = text("deploy/systemd/permanence.target")
 problems += [f"systemd: {pool} is not in permanence.target" for pool in (*pools, "scheduler") if f"@{pool}.service" not in target]
 jobs = yaml.safe_load(text("deploy/monitoring/prometheus.yaml"))["scrape_configs"]
