@@ -1,6 +1,6 @@
 """What a cluster would be given: valid for its version, strictly, and by the rules of the house.
 
-    manifests.py BUILT.yaml...      built by kustomize; writes KEDA's resources beside the first as keda.json
+    manifests.py BUILT.yaml...      built by kustomize; writes those that others define beside the first as defined.json
 """
 import json
 import pathlib
@@ -11,7 +11,7 @@ import yaml
 
 VERSION = "1.33"
 problems = []
-keda = []
+defined = []
 count = 0
 
 
@@ -47,8 +47,8 @@ def check_file(path):
     for resource in resources:
         count += 1
         where = f"{path.name}: {resource['kind']} {resource['metadata']['name']}"
-        if resource["apiVersion"].startswith("keda.sh/"):
-            keda.append(resource)
+        if resource["apiVersion"].startswith(("keda.sh/", "gateway.networking.k8s.io/")):
+            defined.append(resource)
         else:
             try:
                 kubernetes_validate.validate(resource, VERSION, strict=True)
@@ -75,7 +75,7 @@ def check_file(path):
 files = [pathlib.Path(name) for name in sys.argv[1:]]
 for file in files:
     check_file(file)
-production = [resource for resource in keda if resource["kind"] == "ScaledObject"]
+production = [resource for resource in defined if resource["kind"] == "ScaledObject"]
 for scaled in production:
     name = scaled["metadata"]["name"]
     queue = name.removeprefix("pool-")
@@ -84,7 +84,7 @@ for scaled in production:
     for trigger in scaled["spec"]["triggers"]:
         expect(f"queue.backlog('{queue}')" in trigger["metadata"]["query"], name, "it asks for another queue")
 expect(len(production) == 6, "production", f"{len(production)} pools scale, not six")
-files[0].with_name("keda.json").write_text(json.dumps(keda))
+files[0].with_name("defined.json").write_text(json.dumps(defined))
 for problem in problems:
     print(f"manifests: {problem}", file=sys.stderr)
 if problems:
