@@ -8,6 +8,7 @@ pub const WITHOUT_PATIENT: &[(&str, &str)] = &[
         "which account stands behind the patient: the employer's side must not be told here",
     ),
     ("exports", "a practice's files; a person's own are told as access requests"),
+    ("invoice_states", "how an invoice stands is told with it"),
     (
         "retained",
         "what the law keeps of somebody who was erased, opened only for whom the law lets ask for it",
