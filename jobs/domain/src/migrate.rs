@@ -3,7 +3,9 @@
 
 use percent_encoding::percent_decode_str;
 use sqlx::{
-    AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
+    AssertSqlSafe, Connection, Executor, PgConnection,
+    migrate::{MigrateError, Migrator},
+    postgres::PgConnectOptions,
 };
 use url::Url;
 
@@ -17,7 +19,7 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 pub enum MigrateFailure {
     /// A migration failed, or is not the one that was applied before.
     #[error("the database cannot be brought up to this version: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] MigrateError),
     /// The database refused or is away.
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
@@ -54,10 +56,28 @@ pub async fn migrate(owner: &PgConnectOptions, login_url: &Secret) -> Result<(),
     if conn.server_version_num().is_some_and(|version| version >= 160_000) {
         conn.execute("SET createrole_self_grant = 'set, inherit'").await?;
     }
-    MIGRATOR.run(&mut conn).await?;
+    match MIGRATOR.run(&mut conn).await {
+        // Of a later release, to which this one is what is gone back to: each migration only adds to what the release before knows.
+        Err(MigrateError::VersionMissing(version)) if is_newer(&mut conn, version).await? => {
+            tracing::warn!(version, "the database is of a later release, and stays as it is");
+        }
+        applied => applied?,
+    }
     admit(&mut conn, &login).await?;
     conn.close().await?;
     Ok(())
+}
+
+/// Whether the database has all of our migrations, and others after the last of them alone; `missing` is the first that is not ours.
+async fn is_newer(conn: &mut PgConnection, missing: i64) -> Result<bool, sqlx::Error> {
+    let ours: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
+    let applied: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success AND version = ANY($1)")
+            .bind(&ours)
+            .fetch_one(conn)
+            .await?;
+    Ok(ours.iter().all(|version| *version < missing)
+        && usize::try_from(applied).is_ok_and(|count| count == ours.len()))
 }
 
 /// Lets the autoscaler of `scaler_url` in, which may ask how many jobs wait and nothing else. Repeating it changes nothing.
