@@ -4,17 +4,19 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use futures::{StreamExt, TryStreamExt, stream};
 use permanence_domain::{
     Error,
     billing::{self, Answer, InvoiceContent, NewAnswer, NewPayment, Payer, PaymentMethod},
     db::Actor,
     exports::{self, ExportFormat, ExportKind, NewExport},
     field::{Day, Label},
-    ids::{ErasureId, InvoiceId, PatientId},
-    patients,
+    ids::{ErasureId, ImageId, InvoiceId, PatientId},
+    patients::{self, NewConsents, NewPatient},
     privacy::{self, Checked, Erasure, ErasureStatus, check_certificate, jobs::FindDueErasures},
     records::{self, Clinical, NewRecord, RecordKind},
     scheduling::{self, NewRoom},
+    storage::{Kept, folders},
 };
 use permanence_embedded::storage::StorageFault;
 use permanence_queue::NewJob;
@@ -22,6 +24,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::{
+    access::pictured,
     billing::sells,
     support::{World, by_sms, signer, soon, vault},
 };
@@ -129,8 +132,10 @@ async fn stands(world: &World, text: &str) -> Vec<String> {
             places.push(table);
         }
     }
-    for key in world.storage().of_tenant(world.tenant).await.unwrap() {
-        let object = world.storage().get(&key).await.unwrap();
+    let storage = world.storage();
+    let kept = stream::iter(folders(world.tenant)).flat_map(|folder| storage.every(folder));
+    for Kept { key, .. } in kept.try_collect::<Vec<_>>().await.unwrap() {
+        let object = storage.get(&key).await.unwrap();
         if String::from_utf8_lossy(&object).to_lowercase().contains(&text.to_lowercase()) {
             places.push(key.to_string());
         }
@@ -305,6 +310,64 @@ async fn taken_back_before_its_day_it_has_done_nothing() {
     night(&world).await;
     assert_eq!(erasure(&world, id).await.status, ErasureStatus::Cancelled);
     assert_ne!(asked(&world).await, id, "it may be asked for anew");
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn pictures_of_the_erased_are_removed_when_the_law_lets_go_of_them() {
+    let world = World::at("2027-01-04T09:00:00Z", Tz::Europe__Paris).await;
+    let consents = NewConsents { reminder_sms: true, reminder_email: false, imaging: Some(true) };
+    world.reach(&NewPatient { consents, ..by_sms() }).await;
+    let kept = pictured(&world, true).await;
+    pictured(&world, false).await;
+    let id = asked(&world).await;
+    let pool = world.work_on("privacy");
+    world.clock.advance(MONTH);
+    night(&world).await;
+    let objects = async || {
+        let storage = world.storage();
+        let kept = stream::iter(folders(world.tenant)).flat_map(|folder| storage.every(folder));
+        let keys = kept.map_ok(|kept| kept.key.to_string()).try_collect::<Vec<_>>().await.unwrap();
+        keys.into_iter().filter(|key| !key.starts_with("certificates/")).collect::<Vec<_>>()
+    };
+    let rows = async || {
+        let mut tx = world.begin().await;
+        let statement = "SELECT id, status FROM images ORDER BY id";
+        sqlx::query_as::<_, (ImageId, String)>(statement).fetch_all(tx.conn()).await.unwrap()
+    };
+    for now in ["2027-03-04T09:00:00Z", "2047-01-04T09:00:00Z"] {
+        world.clock.set(now.parse().unwrap());
+        night(&world).await;
+        assert_eq!((objects().await.len(), rows().await.len()), (1, 2), "{now}: the law keeps it");
+        assert_eq!(erasure(&world, id).await.status, ErasureStatus::Completed);
+    }
+    // The store is away in the night when its time is over: row and object stay until it is back.
+    world.clock.set("2047-01-05T09:00:00Z".parse().unwrap());
+    world.objects.faults().always(StorageFault::Away);
+    night(&world).await;
+    assert!(rows().await.contains(&(kept, "refused".to_owned())), "it is known as long as it lies there");
+    world.objects.faults().clear();
+    world.clock.advance(Duration::from_hours(2));
+    let gone = async {
+        while !rows().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the rows are gone", gone).await;
+    assert_eq!(objects().await, [""; 0]);
+    night(&world).await;
+    // A row whose time is not over cannot be deleted, whatever the code says.
+    let mut tx = world.begin().await;
+    sqlx::query(
+        "INSERT INTO images (tenant_id, id, patient_id, status, media_type, bytes, sealed, upload_key, upload_until, created_at)
+         SELECT tenant_id, id, id, 'awaiting', 'image/png', 1, '', 'x', now(), now() FROM patients",
+    )
+    .execute(tx.conn())
+    .await
+    .unwrap();
+    let deleted = sqlx::query("DELETE FROM images").execute(tx.conn()).await.unwrap();
+    assert_eq!(deleted.rows_affected(), 0);
+    tx.rollback().await.unwrap();
     pool.drain().await;
 }
 

@@ -19,5 +19,5 @@ pub use erasure::{
     due_tenants, get_erasure, keep_certificate, list_erasures, paper_of_certificate, request_erasure,
 };
 pub use identifiers::Identifiers;
-pub use retained::{Retained, RetainedList, RetainedRow, forget_ended, list_retained, open_retained};
+pub use retained::{Ended, Retained, RetainedList, RetainedRow, forget_ended, list_retained, open_retained};
 pub use search::{Automaton, Found, Searched, Wanted, search_objects, search_tables};
