@@ -36,6 +36,7 @@ mod records;
 mod reports;
 mod serve;
 mod settings;
+mod sign_ins;
 mod support;
 mod templates;
 mod users;

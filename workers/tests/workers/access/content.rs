@@ -148,7 +148,7 @@ async fn files_and_pictures_are_in_it_opened_and_whole_whatever_became_of_them()
             { "id": kept, "kind": "report", "media_type": "application/pdf", "bytes": long().len(),
               "created_at": NOW, "retracted_at": null, "file": file },
             { "id": retracted, "kind": "report", "media_type": "application/pdf", "bytes": 4,
-              "created_at": "2027-01-04T08:00:01Z", "retracted_at": "2027-01-04T08:00:01Z", "file": gone },
+              "created_at": "2027-01-04T08:00:01Z", "retracted_at": "2027-01-04T08:00:02Z", "file": gone },
         ])
     );
     let pictures: Vec<Value> = data["pictures"].as_array().unwrap().clone();

@@ -35,7 +35,7 @@ async fn morning(world: &World, day: &str) {
     let mut tx = world.db.system(Actor::JOB).await.unwrap();
     tx.enqueue(NewJob::of(&WatchAccessRequests {}).unwrap()).await.unwrap();
     tx.commit().await.unwrap();
-    world.until_idle().await;
+    world.until_idle_on(Some("privacy")).await;
 }
 
 async fn statuses(world: &World) -> Vec<String> {
@@ -73,6 +73,7 @@ async fn a_practice_is_told_a_week_before_the_last_day_and_on_the_day_before_it(
         assert_eq!((told(&world, doctor).await.total, told(&world, front).await.total), (total, 0), "{day}");
     }
     assert_eq!(overdue(&world).await, 1, "its last day is over");
+    world.until_idle().await;
     let first = &told(&world, doctor).await.items[1];
     assert_eq!(
         (first.kind, first.resource.as_str(), first.resource_id),
@@ -135,6 +136,7 @@ async fn a_digest_is_sent_once_whatever_the_mail_server_does() {
     world.mail.faults().next(1, MailFault::MessageDeferred);
     let (pool, reminders) = (world.work_on("privacy"), world.work());
     morning(&world, "2027-01-28").await;
+    world.until_idle().await;
     assert_eq!(statuses(&world).await, ["pending"], "certainly not taken: it waits");
     world.clock.advance(Duration::from_mins(1));
     soon("the mail", world.outbox.wait_for(|messages| !messages.is_empty())).await;
