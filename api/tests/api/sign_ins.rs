@@ -96,6 +96,12 @@ async fn what_goes_well_costs_nothing_and_guesses_at_once_are_counted_one_by_one
     for _ in 0..12 {
         api.login(&email, PASSWORD, json!({})).await.expect(200);
     }
+    // What a clock wrote that was a year ahead keeps nobody out.
+    let mut tx = api.db.system(Actor::JOB).await.unwrap();
+    let ahead = "UPDATE sign_in_limits SET full_at = full_at + interval '1 year'";
+    assert_eq!(sqlx::query(ahead).execute(tx.conn()).await.unwrap().rows_affected(), 5);
+    tx.commit().await.unwrap();
+    api.login(&email, PASSWORD, json!({})).await.expect(200);
     // Without a proxy of ours the header is anybody's, and changes nothing.
     let guesses: Vec<String> = (0..12).map(|guess| format!("198.51.100.{guess}")).collect();
     let answers =

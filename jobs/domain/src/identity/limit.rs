@@ -83,10 +83,14 @@ pub(super) async fn count(
 /// Takes an attempt out of a bucket; gives how long to wait where there is none.
 async fn take(tx: &mut SystemTx, key: &[u8], each: i32) -> Result<Option<Duration>> {
     let now = tx.now();
+    // What lies further ahead than attempts lead was written by a clock that was wrong: it keeps nobody out.
     let taken = sqlx::query_scalar!(
         "INSERT INTO sign_in_limits AS l (key, full_at) VALUES ($1, $2::timestamptz + make_interval(secs => $3::integer))
-         ON CONFLICT (key) DO UPDATE SET full_at = greatest(l.full_at, $2) + make_interval(secs => $3)
-         WHERE greatest(l.full_at, $2) + make_interval(secs => $3) <= $2 + make_interval(secs => $4::integer)
+         ON CONFLICT (key) DO UPDATE
+         SET full_at = CASE WHEN l.full_at > $2 + 2 * make_interval(secs => $4::integer) THEN $2 ELSE greatest(l.full_at, $2) END
+                       + make_interval(secs => $3)
+         WHERE greatest(l.full_at, $2) + make_interval(secs => $3) <= $2 + make_interval(secs => $4)
+            OR l.full_at > $2 + 2 * make_interval(secs => $4)
          RETURNING full_at",
         key,
         now,
