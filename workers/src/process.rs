@@ -24,8 +24,40 @@ use crate::{
     services::{Messaging, Services},
 };
 
-/// The pools, by the queue that each performs.
-pub const POOLS: [&str; 6] = ["reminders", "invoices", "exports", "views", "stock", "privacy"];
+/// A queue and the pool that performs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Queue {
+    /// Its name.
+    pub name: &'static str,
+    /// The pool.
+    pub pool: &'static str,
+    /// The most jobs that a process performs at once, whatever is configured; `None` where that alone counts.
+    pub at_once: Option<usize>,
+}
+
+/// All queues that this release performs. Erasures wait in one of their own, for a night may have thousands: one after the other
+/// in each process, they take no place from the audit trail's seals and leave the database to those who work.
+pub const QUEUES: [Queue; 7] = [
+    of("reminders", "reminders", None),
+    of("invoices", "invoices", None),
+    of("exports", "exports", None),
+    of("views", "views", None),
+    of("stock", "stock", None),
+    of("privacy", "privacy", None),
+    of("erasures", "privacy", Some(1)),
+];
+
+const fn of(name: &'static str, pool: &'static str, at_once: Option<usize>) -> Queue {
+    Queue { name, pool, at_once }
+}
+
+impl Queue {
+    /// How many jobs at once, where so many are configured.
+    #[must_use]
+    pub fn concurrency(&self, configured: usize) -> usize {
+        self.at_once.map_or(configured, |most| most.min(configured))
+    }
+}
 
 /// How long a draining worker lets running jobs end before it hands them back.
 const GRACE: Duration = Duration::from_secs(25);
@@ -36,9 +68,9 @@ fn needs(pool: &str) -> Needs {
 }
 
 /// A pool's process, whole: reads the environment, performs until told to end.
-pub async fn pool(queue: &'static str) -> ExitCode {
+pub async fn pool(pool: &'static str) -> ExitCode {
     telemetry::init(LogFormat::Json);
-    ended(run_pool(queue).await)
+    ended(run_pool(pool).await)
 }
 
 /// The scheduler's process, whole.
@@ -57,8 +89,8 @@ fn ended(result: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
     }
 }
 
-async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let config = WorkerConfig::from_env(Env::of_process(), needs(queue))?;
+async fn run_pool(pool: &'static str) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let config = WorkerConfig::from_env(Env::of_process(), needs(pool))?;
     let (db, options) = open(&config)?;
     let messaging = config
         .messaging
@@ -75,21 +107,22 @@ async fn run_pool(queue: &'static str) -> Result<(), Box<dyn Error + Send + Sync
         vault: config.vault,
         signer: config.signer,
     });
-    let listener = Listener::start(options.clone());
-    tracing::info!(queue, "performing");
-    let performing = perform(
-        Pool {
-            queue,
-            jobs: job_connections(options),
-            concurrency: config.concurrency,
+    let (jobs, listener) = (job_connections(options.clone()), Listener::start(options));
+    let shutdown = until_terminated();
+    tracing::info!(pool, "performing");
+    let performing = QUEUES.iter().filter(|queue| queue.pool == pool).map(|queue| {
+        let pool = Pool {
+            queue: queue.name,
+            jobs: jobs.clone(),
+            concurrency: queue.concurrency(config.concurrency),
             clock: db.clock().clone(),
             waker: db.waker().clone(),
-            listener,
-            shutdown: until_terminated(),
-        },
-        registry,
-    );
-    performing.await?;
+            listener: listener.clone(),
+            shutdown: shutdown.clone(),
+        };
+        perform(pool, registry.clone())
+    });
+    futures::future::try_join_all(performing).await?;
     db.close().await;
     Ok(())
 }
@@ -132,7 +165,7 @@ pub fn job_connections(options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(connect_options(options.application_name("permanence-queue")))
 }
 
-/// One pool of workers.
+/// The workers of a queue in a process.
 #[derive(Debug)]
 pub struct Pool {
     /// The queue whose jobs it performs.

@@ -74,6 +74,12 @@ impl BenchServer {
         self.postgres.url(role, Some(password), &database.name)
     }
 
+    /// Returns where the server writes its log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.postgres.log()
+    }
+
     /// Drops a database, so that autovacuum does not clean it while the next one is measured.
     pub async fn discard(&self, database: BenchDatabase) -> Result<(), Error> {
         let mut connection = self.postgres.connect("postgres").await?;

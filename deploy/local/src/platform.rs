@@ -15,7 +15,7 @@ use permanence_domain::{
 use permanence_queue::{Listener, Waker};
 use permanence_workers::{
     config::MessagingConfig,
-    process::{self, POOLS},
+    process::{self, QUEUES},
     registry::Registry,
     schedule,
     services::{Messaging, Services},
@@ -116,11 +116,11 @@ impl Platform {
         let mut tasks = JoinSet::new();
         let registry = Registry::new(services(&config, &db)?);
         let bell = Listener::start(options.clone());
-        for queue in POOLS {
+        for queue in QUEUES {
             let pool = process::Pool {
-                queue,
+                queue: queue.name,
                 jobs: process::job_connections(options.clone()),
-                concurrency: CONCURRENCY,
+                concurrency: queue.concurrency(CONCURRENCY),
                 clock: clock.clone(),
                 waker: db.waker().clone(),
                 listener: bell.clone(),

@@ -1,4 +1,5 @@
-//! Bringing a database up to this version, as its owner; and the login role, which can do nothing by itself.
+//! Bringing a database up to this version, as its owner; and who may connect: the login role, which can do nothing by itself, and
+//! the autoscaler's, which counts waiting jobs and can do nothing else.
 
 use percent_encoding::percent_decode_str;
 use sqlx::{
@@ -20,8 +21,8 @@ pub enum MigrateFailure {
     /// The database refused or is away.
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
-    /// The login's URL cannot be read.
-    #[error("DATABASE_URL is not a URL")]
+    /// A login's URL cannot be read.
+    #[error("DATABASE_URL or DATABASE_SCALER_URL is not a URL")]
     LoginUrl,
     /// The login could do more than take its roles.
     #[error(
@@ -30,39 +31,79 @@ pub enum MigrateFailure {
     LoginTooStrong,
 }
 
+/// Who a URL logs in as.
+struct Login {
+    user: String,
+    password: String,
+}
+
+impl Login {
+    fn of(url: &Secret) -> Result<Self, MigrateFailure> {
+        let url = Url::parse(url.expose()).map_err(|_| MigrateFailure::LoginUrl)?;
+        // As clients read them: `%40` in a URL is an `@` in the password.
+        let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+        Ok(Self { user: decoded(url.username()), password: decoded(url.password().unwrap_or_default()) })
+    }
+}
+
 /// Applies what is missing and lets the login role of `login_url` in. Repeating it changes nothing.
 pub async fn migrate(owner: &PgConnectOptions, login_url: &Secret) -> Result<(), MigrateFailure> {
-    let login = Url::parse(login_url.expose()).map_err(|_| MigrateFailure::LoginUrl)?;
-    // As clients read them: `%40` in a URL is an `@` in the password.
-    let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+    let login = Login::of(login_url)?;
     let mut conn = PgConnection::connect_with(owner).await?;
+    // From Postgres 16 on, an owner who is no superuser may not act as a role that it makes unless it asks for that first.
+    if conn.server_version_num().is_some_and(|version| version >= 160_000) {
+        conn.execute("SET createrole_self_grant = 'set, inherit'").await?;
+    }
     MIGRATOR.run(&mut conn).await?;
-    admit(&mut conn, &decoded(login.username()), &decoded(login.password().unwrap_or_default())).await?;
+    admit(&mut conn, &login).await?;
+    conn.close().await?;
+    Ok(())
+}
+
+/// Lets the autoscaler of `scaler_url` in, which may ask how many jobs wait and nothing else. Repeating it changes nothing.
+pub async fn admit_scaler(owner: &PgConnectOptions, scaler_url: &Secret) -> Result<(), MigrateFailure> {
+    let scaler = Login::of(scaler_url)?;
+    let mut conn = PgConnection::connect_with(owner).await?;
+    make_role(&mut conn, &scaler, "INHERIT CONNECTION LIMIT 20", "permanence_scaler").await?;
     conn.close().await?;
     Ok(())
 }
 
 /// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take the four roles: each for one transaction, none
 /// inherited.
-async fn admit(conn: &mut PgConnection, user: &str, password: &str) -> Result<(), MigrateFailure> {
-    // Role statements take no parameters: Postgres itself quotes the names into their text.
+async fn admit(conn: &mut PgConnection, login: &Login) -> Result<(), MigrateFailure> {
+    let taken = "permanence_tenant, permanence_system, permanence_queue, permanence_person";
+    make_role(conn, login, "NOINHERIT", taken).await?;
+    let inherits: bool = sqlx::query_scalar("SELECT rolinherit OR rolsuper FROM pg_roles WHERE rolname = $1")
+        .bind(&login.user)
+        .fetch_one(conn)
+        .await?;
+    if inherits { Err(MigrateFailure::LoginTooStrong) } else { Ok(()) }
+}
+
+/// Makes a role that logs in, if it is new, with these options and memberships, and the password of its URL.
+async fn make_role(
+    conn: &mut PgConnection,
+    login: &Login,
+    options: &str,
+    member_of: &str,
+) -> Result<(), MigrateFailure> {
+    // Role statements take no parameters: Postgres itself quotes the names into their text. Options and memberships are ours.
     let statements: Vec<String> = sqlx::query_scalar(
-        "SELECT format('CREATE ROLE %I LOGIN NOINHERIT', $1)
+        "SELECT format('CREATE ROLE %I LOGIN ', $1) || $3
          WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1)
          UNION ALL SELECT format('ALTER ROLE %I PASSWORD %L', $1, $2) WHERE $2 <> ''
          UNION ALL SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), $1)
-         UNION ALL SELECT format('GRANT permanence_tenant, permanence_system, permanence_queue, permanence_person TO %I', $1)",
+         UNION ALL SELECT format('GRANT %s TO %I', $4, $1)",
     )
-    .bind(user)
-    .bind(password)
+    .bind(&login.user)
+    .bind(&login.password)
+    .bind(options)
+    .bind(member_of)
     .fetch_all(&mut *conn)
     .await?;
     for statement in statements {
         conn.execute(AssertSqlSafe(statement)).await?;
     }
-    let inherits: bool = sqlx::query_scalar("SELECT rolinherit OR rolsuper FROM pg_roles WHERE rolname = $1")
-        .bind(user)
-        .fetch_one(conn)
-        .await?;
-    if inherits { Err(MigrateFailure::LoginTooStrong) } else { Ok(()) }
+    Ok(())
 }

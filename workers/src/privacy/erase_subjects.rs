@@ -2,6 +2,8 @@
 //! search reads the practice's rows and objects for all of them; who is found nowhere is certified. Whoever comes after a crash
 //! finds each erasure at the step that it had reached.
 
+use std::collections::BTreeMap;
+
 use permanence_domain::{
     error::Result,
     ids::ErasureId,
@@ -27,9 +29,9 @@ impl Perform for EraseSubjects {
         let due = due(&mut tx).await?;
         let ended = forget_ended(&mut tx).await?;
         tx.commit().await?;
-        let mut gone = Vec::new();
+        let mut gone = BTreeMap::new();
         for id in due.iter().take(AT_ONCE) {
-            gone.extend(remove(run, services, *id).await?);
+            gone.extend(remove(run, services, *id).await?.into_iter().map(|key| (key, *id)));
         }
         let certified = certify(run, services, &gone).await?;
         let told = serde_json::json!({ "due": due.len(), "certified": certified.0, "ended": ended });
@@ -46,7 +48,7 @@ impl Perform for EraseSubjects {
 }
 
 /// Empties the tables, then removes the objects; gives what must be gone now.
-async fn remove(run: Run, services: &Services, id: ErasureId) -> Result<Vec<(ErasureId, ObjectKey)>> {
+async fn remove(run: Run, services: &Services, id: ErasureId) -> Result<Vec<ObjectKey>> {
     let mut tx = run.begin(services).await?;
     let objects = erase(&mut tx, services.vault()?, id).await?;
     tx.commit().await?;
@@ -57,11 +59,15 @@ async fn remove(run: Run, services: &Services, id: ErasureId) -> Result<Vec<(Era
     let mut tx = run.begin(services).await?;
     objects_removed(&mut tx, id, objects.keys.len()).await?;
     tx.commit().await?;
-    Ok(objects.keys.into_iter().map(|key| (id, key)).collect())
+    Ok(objects.keys)
 }
 
 /// Searches once for all, and certifies who is found nowhere; gives how many were, and how many were not.
-async fn certify(run: Run, services: &Services, gone: &[(ErasureId, ObjectKey)]) -> Result<(usize, usize)> {
+async fn certify(
+    run: Run,
+    services: &Services,
+    gone: &BTreeMap<ObjectKey, ErasureId>,
+) -> Result<(usize, usize)> {
     let mut tx = run.begin(services).await?;
     let tenant = tx.tenant();
     let ids = to_verify(&mut tx).await?;

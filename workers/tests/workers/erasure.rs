@@ -110,7 +110,9 @@ async fn night(world: &World) {
     let mut tx = world.db.system(Actor::JOB).await.unwrap();
     tx.enqueue(NewJob::of(&FindDueErasures {}).unwrap()).await.unwrap();
     tx.commit().await.unwrap();
-    world.until_idle_on(Some("privacy")).await;
+    for queue in ["privacy", "erasures"] {
+        world.until_idle_on(Some(queue)).await;
+    }
 }
 
 /// Whether a text stands in any row of any table, or in any object.

@@ -38,7 +38,7 @@ use permanence_queue::{Listener, Waker, Worker};
 use permanence_workers::{
     clients::{HttpTimeouts, sms::OvhSettings},
     config::{MailConfig, MessagingConfig, Rated, SmsConfig},
-    process::job_connections,
+    process::{QUEUES, job_connections},
     registry::Registry,
     services::{Messaging, Services},
 };
@@ -343,16 +343,19 @@ impl World {
         self.work_on("reminders")
     }
 
-    /// Starts a pool by the name of its queue.
-    pub(crate) fn work_on(&self, queue: &'static str) -> Pool {
+    /// Starts a pool by its name, with all its queues.
+    pub(crate) fn work_on(&self, pool: &str) -> Pool {
         let shutdown = CancellationToken::new();
-        let worker = Worker::builder(job_connections(self.database.login_options()), queue)
-            .concurrency(8)
-            .clock(self.db.clock().clone())
-            .listener(Listener::start(self.database.login_options()))
-            .heartbeat(Duration::from_millis(100), Duration::from_millis(600))
-            .run(Registry::new(self.services()), shutdown.clone());
-        Pool { shutdown, task: tokio::spawn(async move { worker.await.expect("the pool ends well") }) }
+        let workers = QUEUES.iter().filter(|queue| queue.pool == pool).map(|queue| {
+            Worker::builder(job_connections(self.database.login_options()), queue.name)
+                .concurrency(queue.concurrency(8))
+                .clock(self.db.clock().clone())
+                .listener(Listener::start(self.database.login_options()))
+                .heartbeat(Duration::from_millis(100), Duration::from_millis(600))
+                .run(Registry::new(self.services()), shutdown.clone())
+        });
+        let working = futures::future::try_join_all(workers);
+        Pool { shutdown, task: tokio::spawn(async move { drop(working.await.expect("the pool ends well")) }) }
     }
 }
 

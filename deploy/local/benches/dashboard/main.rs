@@ -4,15 +4,17 @@
 #![expect(clippy::print_stdout, reason = "the results are the output")]
 
 mod pick_up;
-mod platform;
 mod practices;
 mod requests;
+#[path = "../shared/mod.rs"]
+#[allow(dead_code, reason = "each benchmark uses a part of what they share")]
+mod shared;
 
 use std::time::{Duration, Instant};
 
 use permanence_embedded::bench::BenchServer;
 
-use self::{platform::Platform, requests::Figures};
+use self::shared::{figures::Figures, platform::Platform};
 
 /// Requests by which a part is measured.
 const REQUESTS: usize = 5_000;
@@ -25,7 +27,7 @@ const REFRESHES: usize = 5;
 async fn main() {
     let appointments = std::env::var("APPOINTMENTS").map_or(1_000_000, |count| count.parse().unwrap());
     let server = BenchServer::start("dashboard").await.unwrap();
-    let platform = Platform::start(&server).await;
+    let platform = Platform::start(&server, &["views"]).await;
     practices::fill(&platform.owner, appointments).await;
     platform.settle().await;
     println!(

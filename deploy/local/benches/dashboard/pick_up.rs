@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{platform::Platform, requests::Figures};
+use crate::shared::{figures::Figures, platform::Platform};
 
 pub(crate) const PER_SECOND: usize = 100;
 const SECONDS: usize = 20;

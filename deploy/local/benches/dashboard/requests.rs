@@ -1,38 +1,13 @@
 //! Requests one after another by some clients, practice by practice.
 
 use std::{
-    fmt,
     sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::Value;
 
-use crate::platform::Platform;
-
-/// How long the answers took.
-pub(crate) struct Figures {
-    pub(crate) p50: Duration,
-    pub(crate) p95: Duration,
-    p99: Duration,
-    most: Duration,
-}
-
-impl Figures {
-    /// Of at least a hundred.
-    pub(crate) fn of(mut took: Vec<Duration>) -> Self {
-        took.sort_unstable();
-        let [p50, p95, p99] = [50, 95, 99].map(|p| took[took.len() * p / 100]);
-        Self { p50, p95, p99, most: took[took.len() - 1] }
-    }
-}
-
-impl fmt::Display for Figures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { p50, p95, p99, most } = self;
-        write!(f, "p50 {p50:.2?}, p95 {p95:.2?}, p99 {p99:.2?}, max {most:.2?}")
-    }
-}
+use crate::shared::{figures::Figures, platform::Platform};
 
 /// What each practice is told of its money.
 pub(crate) async fn revenues(platform: &Platform, tokens: &[String]) -> Vec<Value> {

@@ -5,7 +5,7 @@ use permanence_domain::{
     db::Db,
     operations::{self, QueueLimits, QueueState},
 };
-use permanence_workers::process::POOLS;
+use permanence_workers::process::QUEUES;
 
 use super::{
     JobsCommand, Refusal, begin,
@@ -94,7 +94,7 @@ const HEAD: [&str; 13] = [
 
 fn table(queues: &[QueueState]) -> String {
     let rows = queues.iter().map(|queue| {
-        let served = POOLS.contains(&queue.name.as_str());
+        let served = QUEUES.iter().any(|served| served.name == queue.name);
         vec![
             queue.name.clone(),
             if queue.paused_at.is_some() { "paused" } else { "active" }.to_owned(),

@@ -97,9 +97,12 @@ async fn queues_are_listed_paused_resumed_and_limited() {
                 LIMIT TENANT-LIMIT";
     assert_eq!(lines[0], columns(head));
     let names: Vec<&str> = lines[1..].iter().map(|line| line[0].as_str()).collect();
-    assert_eq!(names, ["default", "exports", "invoices", "privacy", "reminders", "stock", "views"]);
+    assert_eq!(
+        names,
+        ["default", "erasures", "exports", "invoices", "privacy", "reminders", "stock", "views"]
+    );
     assert_eq!(lines[1][7], "no pool", "no process serves it");
-    let privacy = &lines[4];
+    let privacy = &lines[5];
     assert_eq!(privacy[1..6], columns("active 2 0 0 0"));
     assert_eq!(privacy[7..], columns("0 0.0 0.0 0 - -"));
 

@@ -23,7 +23,7 @@ pub struct EraseSubjects {}
 
 impl Job for EraseSubjects {
     const KIND: &'static str = "privacy.erase_subjects";
-    const QUEUE: &'static str = "privacy";
+    const QUEUE: &'static str = "erasures";
     const TIMEOUT: Duration = Duration::from_hours(2);
     const BACKOFF: Backoff = Backoff::exponential(Duration::from_secs(30), Duration::from_hours(1));
 }

@@ -179,7 +179,7 @@ pub async fn search_objects(
     storage: &Storage,
     tenant: TenantId,
     automaton: &Automaton<'_>,
-    gone: &[(ErasureId, ObjectKey)],
+    gone: &BTreeMap<ObjectKey, ErasureId>,
     searched: &mut Searched,
 ) -> Result<()> {
     let mut kept = std::pin::pin!(stream::iter(folders(tenant)).flat_map(|folder| storage.every(folder)));
@@ -203,7 +203,7 @@ pub async fn search_objects(
         }
         searched.objects += 1;
         searched.add(automaton, &named, key.as_str());
-        for (erasure, _) in gone.iter().filter(|(_, gone)| *gone == key) {
+        if let Some(erasure) = gone.get(&key) {
             let left = Finding { place: key.as_str().to_owned(), count: 1 };
             searched.found.entry(*erasure).or_default().push(left);
         }

@@ -30,7 +30,7 @@ pub use multipart::{PART_BYTES, Part, Unfinished, UploadId};
 
 /// Where an object lies in the bucket: parts of our own making, each of letters, digits, `-`, `_` and `.`, so that no
 /// key leads out of the bucket and none is the folder of another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKey(String);
 
 impl ObjectKey {

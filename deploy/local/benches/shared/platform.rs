@@ -1,4 +1,4 @@
-//! A migrated database, the API on a port, the pool that refreshes: as a platform has them.
+//! A migrated database, an object store, the API on a port and pools of workers: as a platform has them, in one process.
 
 use std::{
     convert::Infallible,
@@ -11,7 +11,7 @@ use std::{
 use permanence_api::{App, config::ApiConfig, router, serve};
 use permanence_domain::{
     clock::{SharedClock, SystemClock},
-    config::{Env, Secret},
+    config::{Env, Secret, StorageConfig},
     crypto::hash_password,
     db::{Actor, Db},
     field::{EmailAddress, FullName},
@@ -19,11 +19,17 @@ use permanence_domain::{
     identity::{Role, add_member},
     ids::TenantId,
     migrate::migrate,
+    privacy::Signer,
+    storage::Storage,
+    vault::{LocalMaster, Vault},
 };
-use permanence_embedded::bench::{BenchDatabase, BenchServer};
+use permanence_embedded::{
+    bench::{BenchDatabase, BenchServer},
+    storage::ObjectStore,
+};
 use permanence_queue::{Listener, Waker, maintain};
 use permanence_workers::{
-    process::{Pool, job_connections, perform},
+    process::{Pool, QUEUES, job_connections, perform},
     registry::Registry,
     services::Services,
 };
@@ -32,52 +38,85 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const BUCKET: &str = "permanence";
 const PASSWORD: &str = "Bonjour1!";
 
 pub(crate) struct Platform {
     database: BenchDatabase,
     pub(crate) login: PgConnectOptions,
     pub(crate) db: Db,
+    pub(crate) owner_options: PgConnectOptions,
     pub(crate) owner: PgPool,
     pub(crate) http: reqwest::Client,
     pub(crate) base: String,
+    pub(crate) storage: Storage,
     shutdown: CancellationToken,
+    _objects: ObjectStore,
+    _folder: tempfile::TempDir,
 }
 
 impl Platform {
-    pub(crate) async fn start(server: &BenchServer) -> Self {
+    /// With a process' workers for each pool that is named; named twice, it has two.
+    pub(crate) async fn start(server: &BenchServer, pools: &[&str]) -> Self {
         let database = server.database().await.unwrap();
         let login_url = server.url("permanence_login", "bench", &database);
         migrate(&database.owner, &Secret::new(login_url.as_str())).await.unwrap();
-        let owner = PgPool::connect_with(database.owner.clone()).await.unwrap();
+        let owner_options = database.owner.clone();
+        let owner = PgPool::connect_with(owner_options.clone()).await.unwrap();
         maintain(&mut owner.acquire().await.unwrap(), &SystemClock).await.unwrap();
         let login: PgConnectOptions = login_url.parse().unwrap();
         let clock: SharedClock = Arc::new(SystemClock);
         let db = Db::new(login.clone(), 20, clock.clone(), Waker::start(login.clone()));
         let shutdown = CancellationToken::new();
-        let pool = Pool {
-            queue: "views",
-            jobs: job_connections(login.clone()),
-            concurrency: 8,
-            clock,
-            waker: db.waker().clone(),
-            listener: Listener::start(login.clone()),
-            shutdown: shutdown.clone(),
+        let folder = tempfile::tempdir().unwrap();
+        let objects = ObjectStore::start(folder.path(), LOCAL).await.unwrap();
+        objects.ensure_bucket(BUCKET).unwrap();
+        let storage = StorageConfig {
+            endpoint: objects.endpoint().parse().unwrap(),
+            region: "us-east-1".to_owned(),
+            bucket: BUCKET.to_owned(),
+            access_key: objects.access_key().to_owned(),
+            secret_key: Secret::new(objects.secret_key()),
         };
-        let services = Services {
-            db: db.clone(),
-            messaging: None,
-            storage: None,
-            anchors: None,
-            vault: None,
-            signer: None,
-        };
-        tokio::spawn(perform(pool, Registry::new(services)));
-        let base = serve_api(&db, &login_url).await;
+        for queue in pools.iter().flat_map(|pool| QUEUES.iter().filter(move |queue| queue.pool == *pool)) {
+            // Connections of its own, as a process has them.
+            let db = Db::new(login.clone(), 10, clock.clone(), Waker::start(login.clone()));
+            let pool = Pool {
+                queue: queue.name,
+                jobs: job_connections(login.clone()),
+                concurrency: queue.concurrency(8),
+                clock: clock.clone(),
+                waker: db.waker().clone(),
+                listener: Listener::start(login.clone()),
+                shutdown: shutdown.clone(),
+            };
+            let services = Services {
+                db: db.clone(),
+                messaging: None,
+                storage: Some(Storage::new(&storage)),
+                anchors: None,
+                vault: LocalMaster::parse(&master_keys()).map(Vault::new),
+                signer: Signer::of(&Secret::new("0d".repeat(32))),
+            };
+            tokio::spawn(perform(pool, Registry::new(services)));
+        }
+        let base = serve_api(&db, &login_url, &objects).await;
         // Plain HTTP here, but the client wants a TLS provider to be named; a second naming changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { database, login, db, owner, http, base, shutdown }
+        Self {
+            database,
+            login,
+            db,
+            owner_options,
+            owner,
+            storage: Storage::new(&storage),
+            http,
+            base,
+            shutdown,
+            _objects: objects,
+            _folder: folder,
+        }
     }
 
     pub(crate) async fn settle(&self) {
@@ -88,7 +127,10 @@ impl Platform {
     pub(crate) async fn sign_in(&self) -> Vec<String> {
         let hash = hash_password(Secret::new(PASSWORD)).await.unwrap();
         let tenants: Vec<TenantId> =
-            sqlx::query_scalar("SELECT id FROM tenants ORDER BY name").fetch_all(&self.owner).await.unwrap();
+            sqlx::query_scalar("SELECT id FROM tenants WHERE kind = 'practice' ORDER BY name")
+                .fetch_all(&self.owner)
+                .await
+                .unwrap();
         let mut tokens = Vec::new();
         for (number, tenant) in tenants.into_iter().enumerate() {
             let email = format!("admin@practice{number}.example");
@@ -186,18 +228,22 @@ impl Platform {
     }
 }
 
+fn master_keys() -> String {
+    format!("bench:{}", "0e".repeat(32))
+}
+
 /// The API on a port of its own.
-async fn serve_api(db: &Db, login_url: &str) -> String {
+async fn serve_api(db: &Db, login_url: &str, objects: &ObjectStore) -> String {
     let variables = [
         ("DATABASE_URL", login_url.to_owned()),
-        ("S3_ENDPOINT", "http://127.0.0.1:9".to_owned()),
-        ("S3_BUCKET", "permanence".to_owned()),
-        ("S3_ACCESS_KEY", "k".to_owned()),
-        ("S3_SECRET_KEY", "k".to_owned()),
+        ("S3_ENDPOINT", objects.endpoint().to_owned()),
+        ("S3_BUCKET", BUCKET.to_owned()),
+        ("S3_ACCESS_KEY", objects.access_key().to_owned()),
+        ("S3_SECRET_KEY", objects.secret_key().to_owned()),
         ("JWT_ACCESS_KEYS", format!("bench:{}", "a".repeat(32))),
         ("JWT_REFRESH_KEY", "r".repeat(32)),
         ("ENCRYPTION_KEY", "0f".repeat(32)),
-        ("MASTER_KEYS", format!("bench:{}", "0e".repeat(32))),
+        ("MASTER_KEYS", master_keys()),
     ];
     let config =
         ApiConfig::from_env(Env::of(variables.map(|(name, value)| (name.to_owned(), value)))).unwrap();

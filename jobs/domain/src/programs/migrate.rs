@@ -1,0 +1,41 @@
+//! Brings the database up to this version.
+
+use std::{error::Error, process::ExitCode};
+
+use crate::{
+    config::{Env, postgres_url},
+    migrate::{self, admit_scaler},
+    telemetry::{self, LogFormat},
+};
+
+/// The program, whole: applies the migrations as the owner of `DATABASE_OWNER_URL`, lets in the login role of `DATABASE_URL` and,
+/// where it is named, the autoscaler's of `DATABASE_SCALER_URL`.
+pub async fn migrate() -> ExitCode {
+    telemetry::init(LogFormat::Json);
+    match run().await {
+        Ok(()) => {
+            tracing::info!("the database is up to date");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(cause = error.source(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut env = Env::of_process();
+    let urls = postgres_url(&mut env, "DATABASE_OWNER_URL").zip(postgres_url(&mut env, "DATABASE_URL"));
+    let scaler = match env.get("DATABASE_SCALER_URL") {
+        Some(_) => postgres_url(&mut env, "DATABASE_SCALER_URL").map(Some),
+        None => Some(None),
+    };
+    let ((owner, login), scaler) = env.finish(urls.zip(scaler))?;
+    let owner = owner.expose().parse()?;
+    migrate::migrate(&owner, &login).await?;
+    if let Some(scaler) = scaler {
+        admit_scaler(&owner, &scaler).await?;
+    }
+    Ok(())
+}
