@@ -170,7 +170,7 @@ mod tests {
     fn the_wait_is_until_one_attempt_fits() {
         let now: DateTime<Utc> = "2027-01-04T08:00:00Z".parse().unwrap();
         let in_seconds = |seconds| now + chrono::Duration::seconds(seconds);
-        assert_eq!(wait(in_seconds(900), now, 180), Duration::from_secs(180));
+        assert_eq!(wait(in_seconds(900), now, 180), Duration::from_mins(3));
         assert_eq!(wait(in_seconds(730), now, 180), Duration::from_secs(10));
         assert_eq!(wait(in_seconds(720), now, 180), Duration::from_secs(1));
     }
