@@ -211,6 +211,7 @@ fn care() -> OpenApiRouter<App> {
 fn known() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(access::request_patient_access))
+        .routes(routes!(access::list_access_requests))
         .routes(routes!(access::get_access_request))
         .routes(routes!(access::download_access_file))
         .routes(routes!(access::request_own_export, access::get_own_export))

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
-    access::jobs::WriteAccessFile,
+    access::jobs::{SendAccessDigest, WatchAccessRequests, WriteAccessFile},
     audit::jobs::{ForgetEntries, SealEntries},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
@@ -84,6 +84,8 @@ impl Registry {
             .with::<ClearExport>()
             .with::<SweepExports>()
             .with_long::<WriteAccessFile>()
+            .with::<WatchAccessRequests>()
+            .with::<SendAccessDigest>()
             .with::<TakeImage>()
             .with::<ClearFile>()
             .with::<ClearImage>()

@@ -5,6 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use permanence_domain::{
+    access::{self, jobs::WatchAccessRequests},
     audit::{
         Backlog, backlog,
         jobs::{ForgetEntries, SealEntries},
@@ -43,6 +44,7 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("sweep-images", "37 * * * *", |_due| NewJob::of(&SweepImages {}))?,
         // In the morning of most practices; elsewhere the mails wait for the end of the quiet hours.
         civil("find-overdue", "11 9 * * *", |_due| NewJob::of(&FindOverdue {}))?,
+        civil("watch-access-requests", "17 8 * * *", |_due| NewJob::of(&WatchAccessRequests {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("refresh-views", "13 */6 * * *", |_due| NewJob::of(&RefreshViews {}))?,
@@ -83,6 +85,8 @@ pub async fn count(db: &Db) -> Result<()> {
         }
         metrics::gauge!("permanence_view_refreshing_seconds", "view" => view).set(age.refreshing_seconds);
     }
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; no count of ours is beyond it")]
+    metrics::gauge!("permanence_access_requests_overdue").set(access::overdue(&mut tx).await? as f64);
     let Backlog { unsealed_seconds, unanchored_seconds } = backlog(&mut tx).await?;
     metrics::gauge!("permanence_audit_unsealed_seconds").set(unsealed_seconds);
     metrics::gauge!("permanence_audit_unanchored_seconds").set(unanchored_seconds);

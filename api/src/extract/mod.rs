@@ -8,6 +8,7 @@ mod create;
 mod input;
 mod public;
 mod sheet;
+mod source;
 mod upload;
 
 pub(crate) use ask::Ask;

@@ -37,6 +37,7 @@ mod records;
 mod reports;
 mod serve;
 mod settings;
+mod sign_ins;
 mod support;
 mod templates;
 mod users;

@@ -28,14 +28,14 @@ impl Perform for EraseSubjects {
     async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {
         let mut tx = run.begin(services).await?;
         let due = due(&mut tx).await?;
-        let (ended, keys) = forget_ended(&mut tx).await?;
+        let ended = forget_ended(&mut tx).await?;
         tx.commit().await?;
         let mut gone = BTreeMap::new();
         for id in due.iter().take(AT_ONCE) {
             gone.extend(remove(run, services, *id).await?.into_iter().map(|key| (key, *id)));
         }
         let certified = certify(run, services, &gone).await?;
-        let told = serde_json::json!({ "due": due.len(), "certified": certified.0, "ended": ended, "keys_ended": keys });
+        let told = serde_json::json!({ "due": due.len(), "certified": certified.0, "ended": ended });
         if certified.1 > 0 {
             let words = format!("{} erasure(s) are not proved: see their findings", certified.1);
             return Ok(Outcome::Retry(Failure::new("identifiers_found".to_owned(), words)));

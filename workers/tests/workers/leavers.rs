@@ -224,7 +224,7 @@ async fn nothing_that_names_an_employee_is_left_in_any_tenant() {
     assert_ne!(newer.id, export.id);
     tx.commit().await.unwrap();
     world.until_idle().await;
-    assert_eq!(world.storage().of_tenant(scene.home).await.unwrap().len(), 1, "her data, as a file");
+    assert_eq!(world.objects_of(scene.home).await.len(), 1, "her data, as a file");
     world.clock.set("2027-02-09T09:00:30Z".parse().unwrap());
     let done = scene.certified(id).await;
     assert_eq!(done.findings.len(), 0);
@@ -233,7 +233,7 @@ async fn nothing_that_names_an_employee_is_left_in_any_tenant() {
     for text in ["lemaire", EMAIL, "612345678", "06 12 34 56 78", "1990-01-01", "dort mal", "je pars"] {
         assert_eq!(stands(world, text).await, Vec::<String>::new(), "{text}");
     }
-    assert_eq!(world.storage().of_tenant(scene.home).await.unwrap().len(), 0, "the file of her data is gone");
+    assert_eq!(world.objects_of(scene.home).await.len(), 0, "the file of her data is gone");
     let mut tx = world.begin().await;
     let shown = consultations::get(&mut tx, consultation).await.unwrap();
     assert_eq!(shown.patient.name, "Utilisateur supprimé");

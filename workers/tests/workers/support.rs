@@ -11,6 +11,7 @@ use std::{
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
+use futures::{StreamExt, TryStreamExt, stream};
 use permanence_domain::{
     clock::{Clock, SharedClock, SimulatedClock},
     config::{Secret, StorageConfig},
@@ -24,7 +25,7 @@ use permanence_domain::{
     people::{self, NewPractitioner},
     privacy::Signer,
     scheduling::{self, NewAppointment},
-    storage::Storage,
+    storage::{ObjectKey, Storage, folders},
     tenants,
     vault::{LocalMaster, Vault},
 };
@@ -351,6 +352,13 @@ impl World {
             vault: Some(vault()),
             signer: Some(signer()),
         }
+    }
+
+    /// Every object of a tenant.
+    pub(crate) async fn objects_of(&self, tenant: TenantId) -> Vec<ObjectKey> {
+        let storage = self.storage();
+        let kept = stream::iter(folders(tenant)).flat_map(|folder| storage.every(folder));
+        kept.map_ok(|kept| kept.key).try_collect().await.expect("a list")
     }
 
     /// Starts the reminders pool.

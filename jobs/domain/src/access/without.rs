@@ -3,6 +3,7 @@
 
 /// Tables that name a patient, an appointment, an invoice or a record, and are in no section of a patient.
 pub const WITHOUT_PATIENT: &[(&str, &str)] = &[
+    ("access_alerts", "that the practice was reminded of a request, which is told itself"),
     (
         "employee_patients",
         "which account stands behind the patient: the employer's side must not be told here",

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Claims, Permissions, Role, Tokens};
+use super::{Authenticated, Claims, Permissions, Role, Tokens};
 use crate::{
     audit,
     config::Secret,
@@ -103,15 +103,27 @@ async fn tenancies(tx: &mut SystemTx, user: UserId) -> Result<Vec<Tenancy>> {
     .await?)
 }
 
-/// Opens a session for a user who has been authenticated.
+/// Opens a session for a user who has been authenticated, by a password that is still theirs.
 pub async fn open_session(
     tx: &mut SystemTx,
     tokens: &Tokens,
-    user: UserId,
+    authenticated: Authenticated,
     wanted: Option<TenantId>,
 ) -> Result<SignedIn> {
-    let now = tx.now();
+    let (now, user) = (tx.now(), authenticated.user);
     tx.act_as(user);
+    // Whoever sets another password locks this row: they come first, and this is refused; or they see the session, and close it.
+    let stands = sqlx::query!(
+        "UPDATE users SET last_login_at = $2 WHERE id = $1 AND password_version = $3",
+        user.0,
+        now,
+        authenticated.password_version,
+    )
+    .execute(tx.conn())
+    .await?;
+    if stands.rows_affected() == 0 {
+        return Err(Error::Unauthenticated("wrong_credentials"));
+    }
     let all = tenancies(tx, user).await?;
     // The first joined by default: being invited elsewhere must not change where a person lands.
     let chosen = all.iter().find(|tenancy| wanted.is_none_or(|tenant| tenant == tenancy.tenant_id));
@@ -128,7 +140,6 @@ pub async fn open_session(
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query!("UPDATE users SET last_login_at = $2 WHERE id = $1", user.0, now).execute(tx.conn()).await?;
     audit::record_system(tx, Some(tenant), "auth.login", "session", Some(session.0)).await?;
     issue(tx, tokens, &Renewal { session, tenant, user }, all).await
 }

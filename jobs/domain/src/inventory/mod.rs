@@ -14,7 +14,7 @@ mod watch;
 
 use crate::field::Whole;
 
-pub use digest::{DigestDraft, DigestStart, begin_digest, end_digest};
+pub use digest::{begin_digest, end_digest};
 pub use item::{
     Item, ItemQuery, ItemStock, NewItem, UnitName, add_item, delete_item, get_item, list_items, update_item,
 };

@@ -29,7 +29,7 @@ pub use erasure::{
 };
 pub use identifiers::Identifiers;
 pub use retained::{
-    Retained, RetainedList, RetainedRow, forget_ended, list_authors, list_retained, open_retained,
+    Ended, Retained, RetainedList, RetainedRow, forget_ended, list_authors, list_retained, open_retained,
 };
 pub use search::{Automaton, Found, Searched, Wanted, search_objects, search_tables};
 pub use search_platform::search_platform;

@@ -10,6 +10,7 @@ use crate::{
     audit,
     db::TenantTx,
     error::{Error, Result},
+    files::images,
     ids::{ErasureId, PatientId, RetainedId, TenantId},
     scheduling::{practice_zone, today},
     vault::{KeyClass, Place, Sealed, Subject, SubjectKey, Vault},
@@ -234,10 +235,21 @@ pub async fn open_retained(tx: &mut TenantTx, vault: &Vault, id: RetainedId) -> 
     Ok(Retained { row, content })
 }
 
-/// Destroys what is kept beyond its time, and the last key of those of whom nothing is kept any more. Gives how many rows and keys.
-pub async fn forget_ended(tx: &mut TenantTx) -> Result<(u64, u64)> {
+/// What came to its end.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Ended {
+    /// Rows that were kept under seal.
+    pub rows: u64,
+    /// Pictures, whose objects go next.
+    pub images: u64,
+    /// The last keys of people of whom nothing is kept any more.
+    pub keys: u64,
+}
+
+/// Destroys what is kept beyond its time, and has the pictures removed and the last key destroyed of those of whom nothing is kept any more.
+pub async fn forget_ended(tx: &mut TenantTx) -> Result<Ended> {
     let (tenant, today) = (tx.tenant(), today(tx).await?);
-    let ended = sqlx::query!(
+    let gone = sqlx::query!(
         "DELETE FROM retained WHERE tenant_id = $1 AND kept_until < $2 RETURNING what, row_id",
         tenant.0,
         today
@@ -256,16 +268,18 @@ pub async fn forget_ended(tx: &mut TenantTx) -> Result<(u64, u64)> {
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut keys = 0;
-    for author in ended.iter().filter(|row| row.what == "author") {
-        keys += u64::from(Vault::destroy(tx, Subject { id: author.row_id, class: KeyClass::Care }).await?);
+    let mut ended = Ended { rows: gone.len() as u64, ..Ended::default() };
+    for author in gone.iter().filter(|row| row.what == "author") {
+        ended.keys +=
+            u64::from(Vault::destroy(tx, Subject { id: author.row_id, class: KeyClass::Care }).await?);
         audit::record(tx, "retained.end", "user", author.row_id).await?;
     }
     for patient in over {
-        keys += u64::from(Vault::destroy(tx, subject(patient)).await?);
+        ended.images += images::retention_over(tx, patient).await?;
+        ended.keys += u64::from(Vault::destroy(tx, subject(patient)).await?);
         audit::record(tx, "retained.end", "patient", patient.0).await?;
     }
-    Ok((ended.len() as u64, keys))
+    Ok(ended)
 }
 
 #[cfg(test)]

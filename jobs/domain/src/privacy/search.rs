@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::io::AsyncReadExt;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
     db::Db,
     error::{Error, Result},
     ids::{ErasureId, TenantId},
-    storage::{ObjectKey, Storage},
+    storage::{Kept, ObjectKey, Storage, folders},
 };
 
 /// Tables of people who are not patients: somebody may work where they were treated, or share a name with who does.
@@ -208,7 +208,8 @@ pub async fn search_objects(
     anybodys: &BTreeSet<ObjectKey>,
     searched: &mut Searched,
 ) -> Result<()> {
-    for key in storage.of_tenant(tenant).await? {
+    let mut kept = std::pin::pin!(stream::iter(folders(tenant)).flat_map(|folder| storage.every(folder)));
+    while let Some(Kept { key, .. }) = kept.try_next().await? {
         let mut named = BTreeSet::new();
         let mut object = match storage.read(&key).await {
             Ok(object) => object,

@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// Columns by which a row is a patient's, directly or by what is theirs.
-const NAMES_A_PATIENT: [&str; 11] = [
+const NAMES_A_PATIENT: [&str; 12] = [
+    "access_request_id",
     "erasure_id",
     "patient_id",
     "actor_patient_id",
@@ -114,7 +115,8 @@ async fn people(two: &Two) -> (UserId, UserId) {
 }
 
 /// Whose a row is: the column that says it, of the tables that a person may read.
-const OWNED: [(&str, &str); 15] = [
+const OWNED: [(&str, &str); 16] = [
+    ("access_digests", "user_id = $1"),
     ("access_requests", "user_id = $1"),
     ("account_erasures", "user_id = $1"),
     ("account_mails", "user_id = $1"),

@@ -12,7 +12,7 @@ use crate::db::PersonTx;
 type UserSection = Section<PersonTx>;
 
 /// In the order in which they are told.
-pub(super) static SECTIONS: [&UserSection; 15] = [
+pub(super) static SECTIONS: [&UserSection; 16] = [
     &account::PROFILE,
     &account::MEMBERSHIPS,
     &account::INVITATIONS,
@@ -22,6 +22,7 @@ pub(super) static SECTIONS: [&UserSection; 15] = [
     &told::NOTIFICATIONS,
     &told::SUBSCRIPTIONS,
     &told::DIGESTS,
+    &told::ACCESS_DIGESTS,
     &employment::EMPLOYMENTS,
     &employment::CONSULTATIONS,
     &work::PRACTITIONERS,
