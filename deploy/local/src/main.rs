@@ -1,6 +1,6 @@
 //! The whole platform in one process: `cargo run` starts it, `cargo run -- reset` clears what it kept, and
-//! `permanence queues` and `permanence jobs` operate a platform that runs, this one or another, and `permanence audit` proves its
-//! trail.
+//! `permanence queues` and `permanence jobs` operate a platform that runs, this one or another, `permanence audit` proves its
+//! trail, and `permanence backup` backs it up and restores it.
 
 mod banner;
 mod commands;
@@ -20,7 +20,7 @@ use permanence_domain::{
     telemetry::{self, LogFormat},
 };
 
-use commands::{AuditCommand, JobsCommand, PrivacyCommand, QueuesCommand, Wanted};
+use commands::{AuditCommand, BackupCommand, JobsCommand, PrivacyCommand, QueuesCommand, Wanted};
 
 /// What goes wrong is told in one sentence.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -46,6 +46,8 @@ enum Command {
     Privacy(Wanted<PrivacyCommand>),
     /// Prove the audit trail there, or take it out into a file
     Audit(Wanted<AuditCommand>),
+    /// Back the platform up, look at its backups, prove one, or restore it into an empty database
+    Backup(Wanted<BackupCommand>),
 }
 
 #[tokio::main]
@@ -53,7 +55,13 @@ async fn main() -> ExitCode {
     let command = Arguments::parse().command;
     let operates = matches!(
         command,
-        Some(Command::Queues(_) | Command::Jobs(_) | Command::Audit(_) | Command::Privacy(_))
+        Some(
+            Command::Queues(_)
+                | Command::Jobs(_)
+                | Command::Audit(_)
+                | Command::Privacy(_)
+                | Command::Backup(_)
+        )
     );
     if !operates {
         telemetry::init(LogFormat::Text);
@@ -63,6 +71,7 @@ async fn main() -> ExitCode {
         Some(Command::Reset) => parts::reset(&folder()).await,
         Some(Command::Queues(wanted)) => return commands::queues(&folder(), wanted).await,
         Some(Command::Privacy(wanted)) => return commands::privacy(&folder(), wanted),
+        Some(Command::Backup(wanted)) => return commands::backup(&folder(), wanted).await,
         Some(Command::Audit(wanted)) => return commands::audit(&folder(), wanted).await,
         Some(Command::Jobs(wanted)) => return commands::jobs(&folder(), wanted).await,
     };

@@ -333,6 +333,8 @@ impl World {
             messaging: Some(messaging),
             storage: Some(self.storage()),
             anchors: Some(self.storage()),
+            backups: Some(self.storage()),
+            backup: None,
             vault: Some(vault()),
             signer: Some(signer()),
         }
