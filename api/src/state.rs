@@ -1,6 +1,6 @@
 //! What every handler shares.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use permanence_domain::{
@@ -22,6 +22,8 @@ pub struct App {
     pub(crate) cors_origins: Arc<[String]>,
     pub(crate) webhooks: Arc<WebhookConfig>,
     pub(crate) metrics: Option<Arc<PrometheusHandle>>,
+    /// Since when this process has served.
+    pub(crate) started: Instant,
 }
 
 impl App {
@@ -37,6 +39,7 @@ impl App {
             cors_origins: config.cors_origins.clone().into(),
             webhooks: Arc::new(config.webhooks.clone()),
             metrics: metrics.map(Arc::new),
+            started: Instant::now(),
         })
     }
 

@@ -137,8 +137,7 @@ async fn run_pool(pool: &'static str) -> Result<(), Box<dyn Error + Send + Sync>
 }
 
 async fn run_scheduler() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let config =
-        WorkerConfig::from_env(Env::of_process(), Needs::default())?;
+    let config = WorkerConfig::from_env(Env::of_process(), Needs::default())?;
     let (db, _) = open(&config)?;
     tracing::info!("scheduling");
     schedule::run(db.clone(), until_terminated()).await?;

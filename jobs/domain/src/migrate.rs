@@ -54,7 +54,12 @@ pub async fn admit_backup(owner: &PgConnectOptions, login_url: &Secret) -> Resul
 
 /// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take its roles: each for one
 /// transaction, none inherited.
-async fn admit(conn: &mut PgConnection, user: &str, password: &str, roles: &str) -> Result<(), MigrateFailure> {
+async fn admit(
+    conn: &mut PgConnection,
+    user: &str,
+    password: &str,
+    roles: &str,
+) -> Result<(), MigrateFailure> {
     // Role statements take no parameters: Postgres itself quotes the names into their text.
     let statements: Vec<String> = sqlx::query_scalar(
         "SELECT format('CREATE ROLE %I LOGIN NOINHERIT', $1)

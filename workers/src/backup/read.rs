@@ -27,7 +27,12 @@ const CHUNKS: usize = 16;
 
 /// Reads a backup whole: its manifest is as it was marked, its object is as it was written, and the archive in it reads to its end.
 /// Nothing is restored.
-pub async fn check(storage: &Storage, keys: &BackupKeys, programs: &Programs, manifest: &Manifest) -> Result<()> {
+pub async fn check(
+    storage: &Storage,
+    keys: &BackupKeys,
+    programs: &Programs,
+    manifest: &Manifest,
+) -> Result<()> {
     let key = manifest.key(keys)?;
     let program = programs.restore(None).map_err(Error::internal)?;
     pour(storage, &key, manifest, program).await
@@ -64,7 +69,9 @@ pub(super) async fn pour(
     let fed = feeding.await.map_err(Error::internal)?.map_err(Error::internal);
     match opened {
         // The program ended first: it says why.
-        Err(Stopped::Unread) => fed.and(Err(Error::internal("the program that reads the archive ended early"))),
+        Err(Stopped::Unread) => {
+            fed.and(Err(Error::internal("the program that reads the archive ended early")))
+        }
         Err(Stopped::Broken(error)) => Err(error),
         Ok(()) => fed,
     }
@@ -88,7 +95,10 @@ async fn open(
     let object = match storage.read(&manifest.dump().map_err(broken)?).await {
         Ok(object) => Hashed::new(object),
         Err(Error::NotFound(_)) => {
-            return Err(broken(Error::conflict("backup_missing", "the backup's manifest is there, its dump is not")));
+            return Err(broken(Error::conflict(
+                "backup_missing",
+                "the backup's manifest is there, its dump is not",
+            )));
         }
         Err(error) => return Err(broken(error)),
     };

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use permanence_domain::{
     backup::{
-        DUMPS, Manifest, NOTES, backup_of, dump_key, jobs::RemoveBackups, list_manifests, manifest_key, note_removed,
+        DUMPS, Manifest, NOTES, backup_of, dump_key, jobs::RemoveBackups, list_manifests, manifest_key,
+        note_removed,
     },
     db::Actor,
     error::Result,
@@ -39,9 +40,11 @@ impl Perform for RemoveBackups {
             note_removed(&mut tx, *id).await?;
             tx.commit().await?;
         }
-        let kept: Vec<&Manifest> = manifests.iter().filter(|manifest| !ended.contains(&manifest.id)).collect();
+        let kept: Vec<&Manifest> =
+            manifests.iter().filter(|manifest| !ended.contains(&manifest.id)).collect();
         let (left, notes) = (sweep(storage, services, &kept).await?, forget_notes(storage, &kept).await?);
-        let told = serde_json::json!({ "removed": ended.len(), "left": left, "notes": notes, "kept": kept.len() });
+        let told =
+            serde_json::json!({ "removed": ended.len(), "left": left, "notes": notes, "kept": kept.len() });
         Ok(Outcome::Done(Some(told)))
     }
 }

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use permanence_domain::{
     Error,
     backup::{
-        Manifest, Origin, Source, TableFigures, begin, complete, dump_key, fail, jobs::WriteBackup, manifest_key,
-        note_upload,
+        Manifest, Origin, Source, TableFigures, begin, complete, dump_key, fail, jobs::WriteBackup,
+        manifest_key, note_upload,
     },
     db::Actor,
     error::Result,
@@ -109,7 +109,8 @@ impl Attempt<'_> {
     async fn read(&self, key: &ContentKey, upload_id: &UploadId) -> Result<(Seen, Written)> {
         let object = dump_key(self.id)?;
         let mut source = Source::open(&self.with.source).await?;
-        let program = self.with.programs.dump(&self.with.source, source.snapshot()).map_err(Error::internal)?;
+        let program =
+            self.with.programs.dump(&self.with.source, source.snapshot()).map_err(Error::internal)?;
         let sealing = key.shared();
         let dumping = upload(self.storage, &object, upload_id, async { Ok(()) }, move |mut parts| {
             let mut program = program;

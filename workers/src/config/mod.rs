@@ -76,7 +76,8 @@ impl WorkerConfig {
         let signer = if needs.vault { Signer::read(env).map(Some) } else { Some(None) };
         let anchors = if needs.storage { StorageConfig::read_for_anchors(env).map(Some) } else { Some(None) };
         let backups = if needs.storage { StorageConfig::read_for_backups(env).map(Some) } else { Some(None) };
-        let backup = if needs.backup { BackupServices::read(env).map(Arc::new).map(Some) } else { Some(None) };
+        let backup =
+            if needs.backup { BackupServices::read(env).map(Arc::new).map(Some) } else { Some(None) };
         Some(Self {
             database: database?,
             concurrency: concurrency?,

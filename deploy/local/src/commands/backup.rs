@@ -7,7 +7,8 @@ use clap::Subcommand;
 use permanence_domain::{
     Error,
     backup::{
-        Manifest, jobs::WriteBackup, list_manifests, note_verified, read_manifest, replay, resume_after_restore,
+        Manifest, jobs::WriteBackup, list_manifests, note_verified, read_manifest, replay,
+        resume_after_restore,
     },
     clock::SystemClock,
     config::{DatabaseConfig, Env, Secret, StorageConfig, postgres_url},
@@ -110,7 +111,10 @@ async fn list(folder: &Path, json: bool) -> Result<(), Refusal> {
 }
 
 /// The backup that is wanted, and what opens it.
-async fn opened(place: &mut Place, id: Option<BackupId>) -> Result<(Manifest, BackupKeys, Programs), Refusal> {
+async fn opened(
+    place: &mut Place,
+    id: Option<BackupId>,
+) -> Result<(Manifest, BackupKeys, Programs), Refusal> {
     let keys = BackupKeys::read(&mut place.env).zip(Programs::read(&mut place.env));
     let (keys, programs) = place.env.clone().finish(keys).map_err(Failure::from)?;
     let manifest = match id {
@@ -200,12 +204,14 @@ async fn restore_into(folder: &Path, id: BackupId, json: bool) -> Result<(), Ref
     let wanted = wanted(&mut place.env)?;
     let (manifest, keys, programs) = opened(&mut place, Some(id)).await?;
     let restored = restore(&place.storage, &keys, &programs, &manifest, &wanted.owner).await?;
-    let owner = wanted.owner.expose().parse().map_err(|_| Failure::from("DATABASE_OWNER_URL is not a URL"))?;
+    let owner =
+        wanted.owner.expose().parse().map_err(|_| Failure::from("DATABASE_OWNER_URL is not a URL"))?;
     migrate(&owner, &wanted.database.url).await.map_err(Failure::from)?;
     if let Some(login) = &wanted.backup_login {
         admit_backup(&owner, login).await.map_err(Failure::from)?;
     }
-    let login = wanted.database.url.expose().parse().map_err(|_| Failure::from("DATABASE_URL is not a URL"))?;
+    let login =
+        wanted.database.url.expose().parse().map_err(|_| Failure::from("DATABASE_URL is not a URL"))?;
     let db = Db::open(&wanted.database, Arc::new(SystemClock), Waker::start(login))?;
     resume_after_restore(&db, &Storage::new(&wanted.anchors), &manifest).await?;
     let replayed = replay(&db, &place.storage, &wanted.signer).await?;
@@ -214,7 +220,9 @@ async fn restore_into(folder: &Path, id: BackupId, json: bool) -> Result<(), Ref
         let mut text = format!("erasures: {} due again, {} settled\n", replayed.due, replayed.settled);
         if replayed.foreign > 0 {
             let foreign = replayed.foreign;
-            text += &format!("WARNING  {foreign} notes of erasures were signed by another CERTIFICATE_KEY: nothing was done about them\n");
+            text += &format!(
+                "WARNING  {foreign} notes of erasures were signed by another CERTIFICATE_KEY: nothing was done about them\n"
+            );
         }
         text + "The queue `reminders` is paused: deploy/runbooks/restore.md says when to resume it.\n"
     })
@@ -231,6 +239,10 @@ fn told(
     print::answer(json, &answer, || {
         let Restored { tables, rows } = restored;
         let of = print::instant(Some(manifest.at));
-        format!("{} of {of}: {tables} tables with {rows} rows hold what was backed up\n{}", manifest.id, words())
+        format!(
+            "{} of {of}: {tables} tables with {rows} rows hold what was backed up\n{}",
+            manifest.id,
+            words()
+        )
     })
 }

@@ -20,7 +20,8 @@ use permanence_domain::{
 use permanence_queue::Waker;
 
 pub(crate) use self::{
-    audit::AuditCommand, backup::BackupCommand, jobs::JobsCommand, privacy::PrivacyCommand, queues::QueuesCommand,
+    audit::AuditCommand, backup::BackupCommand, jobs::JobsCommand, privacy::PrivacyCommand,
+    queues::QueuesCommand,
 };
 use crate::{Failure, banner, parts};
 

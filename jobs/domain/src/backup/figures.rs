@@ -21,7 +21,8 @@ pub struct TableFigures {
 }
 
 /// The text of a row is the same on every server with these.
-const AS_TEXT: &str = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres';
+const AS_TEXT: &str =
+    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres';
     SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL statement_timeout = 0;
     SET LOCAL search_path = pg_catalog";
 
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_table_that_lacks_differs_or_is_too_many_is_told() {
-        let expected = [figures("a", 1, "7"), figures("b", 1, "7"), figures("c", 1, "7"), figures("d", 1, "7")];
+        let expected =
+            [figures("a", 1, "7"), figures("b", 1, "7"), figures("c", 1, "7"), figures("d", 1, "7")];
         assert_eq!(differences(&expected, &expected), Vec::<String>::new());
         let found = [figures("a", 1, "7"), figures("b", 2, "7"), figures("c", 1, "8"), figures("e", 0, "0")];
         assert_eq!(

@@ -123,7 +123,9 @@ pub fn backup_of(key: &ObjectKey) -> Option<BackupId> {
 /// Reads the manifest of a backup.
 pub async fn read_manifest(storage: &Storage, id: BackupId) -> Result<Manifest> {
     match storage.get(&manifest_key(id)?).await {
-        Ok(bytes) => Manifest::read(&bytes).and_then(|read| if read.id == id { Ok(read) } else { Err(changed()) }),
+        Ok(bytes) => {
+            Manifest::read(&bytes).and_then(|read| if read.id == id { Ok(read) } else { Err(changed()) })
+        }
         Err(Error::NotFound(_)) => Err(Error::NotFound("backup")),
         Err(error) => Err(error),
     }
@@ -174,7 +176,11 @@ mod tests {
             sha256: "00".repeat(32),
             key_id,
             sealed_key: hex::encode(&sealed.0),
-            tables: vec![TableFigures { table: "public.patients".to_owned(), rows: 2, checksum: "12".to_owned() }],
+            tables: vec![TableFigures {
+                table: "public.patients".to_owned(),
+                rows: 2,
+                checksum: "12".to_owned(),
+            }],
             mark: String::new(),
         };
         let text = String::from_utf8(manifest.marked(&own).unwrap()).unwrap();

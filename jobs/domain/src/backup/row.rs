@@ -43,7 +43,9 @@ pub async fn begin(tx: &mut SystemTx) -> Result<Begun> {
     .fetch_all(tx.conn())
     .await?;
     let id = BackupId::new(now);
-    sqlx::query!("INSERT INTO backups (id, started_at) VALUES ($1, $2)", id.0, now).execute(tx.conn()).await?;
+    sqlx::query!("INSERT INTO backups (id, started_at) VALUES ($1, $2)", id.0, now)
+        .execute(tx.conn())
+        .await?;
     Ok(Begun { id, left })
 }
 
@@ -106,13 +108,10 @@ pub async fn note_removed(tx: &mut SystemTx, id: BackupId) -> Result<()> {
 /// Notes that a backup was restored somewhere and found to hold what the database held; false if this database does not know it.
 pub async fn note_verified(tx: &mut SystemTx, id: BackupId) -> Result<bool> {
     let now = tx.now();
-    let noted = sqlx::query!(
-        "UPDATE backups SET verified_at = $2 WHERE id = $1 AND status = 'completed'",
-        id.0,
-        now
-    )
-    .execute(tx.conn())
-    .await?;
+    let noted =
+        sqlx::query!("UPDATE backups SET verified_at = $2 WHERE id = $1 AND status = 'completed'", id.0, now)
+            .execute(tx.conn())
+            .await?;
     Ok(noted.rows_affected() == 1)
 }
 

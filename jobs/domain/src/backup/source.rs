@@ -29,9 +29,8 @@ impl Source {
         sqlx::raw_sql("SET ROLE permanence_backup").execute(&mut conn).await?;
         sqlx::query!("SELECT open_to_backups()").fetch_one(&mut conn).await?;
         sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut conn).await?;
-        let snapshot = sqlx::query_scalar!(r#"SELECT pg_export_snapshot() AS "snapshot!""#)
-            .fetch_one(&mut conn)
-            .await?;
+        let snapshot =
+            sqlx::query_scalar!(r#"SELECT pg_export_snapshot() AS "snapshot!""#).fetch_one(&mut conn).await?;
         Ok(Self { conn, snapshot })
     }
 

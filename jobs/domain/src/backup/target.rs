@@ -36,21 +36,25 @@ impl Target {
         .fetch_one(&mut conn)
         .await?;
         if row.things > 0 {
-            let detail = format!("the database {} is not empty: a backup is restored into an empty one", row.database);
+            let detail =
+                format!("the database {} is not empty: a backup is restored into an empty one", row.database);
             return Err(Error::conflict("database_not_empty", detail));
         }
         if row.server / 10_000 < origin.server / 10_000 {
             let (has, had) = (row.server / 10_000, origin.server / 10_000);
-            let detail = format!("the backup is of Postgres {had}, this server is {has}: take one that is as new");
+            let detail =
+                format!("the backup is of Postgres {had}, this server is {has}: take one that is as new");
             return Err(Error::conflict("server_too_old", detail));
         }
         if row.user != origin.owner {
             let (is, was) = (row.user, &origin.owner);
-            let detail = format!("the tables belonged to {was}, and this is {is}: restore as a role of that name");
+            let detail =
+                format!("the tables belonged to {was}, and this is {is}: restore as a role of that name");
             return Err(Error::conflict("other_owner", detail));
         }
         if MIGRATOR.iter().all(|migration| migration.version != origin.schema) {
-            let detail = format!("this program does not know migration {}: take the one that made it", origin.schema);
+            let detail =
+                format!("this program does not know migration {}: take the one that made it", origin.schema);
             return Err(Error::conflict("backup_too_new", detail));
         }
         Ok(Self { conn })
@@ -123,10 +127,8 @@ impl Target {
 
     /// Executes each statement that a query gives. Statements about roles take no parameters: Postgres itself quotes the names.
     async fn each(&mut self, query: &str, names: &[String]) -> Result<()> {
-        let statements: Vec<String> = sqlx::query_scalar(AssertSqlSafe(query.to_owned()))
-            .bind(names)
-            .fetch_all(&mut self.conn)
-            .await?;
+        let statements: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(query.to_owned())).bind(names).fetch_all(&mut self.conn).await?;
         for statement in statements {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.conn).await?;
         }

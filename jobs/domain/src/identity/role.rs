@@ -104,6 +104,8 @@ scopes! {
     AuditRead = "audit:read",
     /// Read every tenant's audit trail, as an operator of the platform.
     PlatformAuditRead = "platform_audit:read",
+    /// See how the whole platform stands, as an operator.
+    PlatformHealthRead = "platform_health:read",
     /// See the tenant's jobs; every tenant's, for operators.
     JobsRead = "jobs:read",
     /// Retry, cancel and discard them.
@@ -151,9 +153,9 @@ impl Role {
             ConsultationsBook, ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead,
             EmployeesSelf, EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead,
             FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
-            PatientsRead, PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
-            PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage,
-            UsersRead, UsersWrite,
+            PatientsRead, PatientsWrite, PlatformAuditRead, PlatformHealthRead, PracticeRead, PracticeWrite,
+            PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling,
+            ReportsUsage, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -265,6 +267,7 @@ impl Role {
                 QueuesRead,
                 QueuesWrite,
                 PlatformAuditRead,
+                PlatformHealthRead,
             ],
             Self::PlatformAdmin => &[
                 CompaniesManage,
@@ -275,6 +278,7 @@ impl Role {
                 JobsRead,
                 QueuesRead,
                 PlatformAuditRead,
+                PlatformHealthRead,
             ],
             Self::Employee => &[EmployeesSelf, ConsultationsBook, ConsultationsRead, ConsultationsCancel],
         }

@@ -45,7 +45,8 @@ impl ObjectKey {
                 && !part.starts_with('.')
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
-        let known = key.split('/').next().is_some_and(|area| AREAS.contains(&area) || PLATFORM.contains(&area));
+        let known =
+            key.split('/').next().is_some_and(|area| AREAS.contains(&area) || PLATFORM.contains(&area));
         let sound = known && key.len() <= 512 && key.split('/').count() == 3 && key.split('/').all(plain);
         if sound {
             Ok(Self(key.to_owned()))
