@@ -213,15 +213,20 @@ async fn restore_into(folder: &Path, id: BackupId, json: bool) -> Result<(), Ref
     let login =
         wanted.database.url.expose().parse().map_err(|_| Failure::from("DATABASE_URL is not a URL"))?;
     let db = Db::open(&wanted.database, Arc::new(SystemClock), Waker::start(login))?;
-    resume_after_restore(&db, &Storage::new(&wanted.anchors), &manifest).await?;
+    let anchors = resume_after_restore(&db, &Storage::new(&wanted.anchors), &manifest).await?;
     let replayed = replay(&db, &place.storage, &wanted.signer).await?;
     db.close().await;
-    told(json, &manifest, restored, &json!({ "erasures": replayed }), || {
+    told(json, &manifest, restored, &json!({ "erasures": replayed, "newer_anchors": anchors }), || {
         let mut text = format!("erasures: {} due again, {} settled\n", replayed.due, replayed.settled);
         if replayed.foreign > 0 {
             let foreign = replayed.foreign;
             text += &format!(
                 "WARNING  {foreign} notes of erasures were signed by another CERTIFICATE_KEY: nothing was done about them\n"
+            );
+        }
+        if anchors > 0 {
+            text += &format!(
+                "{anchors} anchors of the audit trail are newer than the backup: deploy/runbooks/audit-trail.md, after a restore\n"
             );
         }
         text + "The queue `reminders` is paused: deploy/runbooks/restore.md says when to resume it.\n"

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::seal::{Bytes, Chain, Head};
 use crate::{
-    db::{Actor, Db, SystemTx},
+    db::SystemTx,
     error::{Error, Result},
     storage::{ObjectKey, Storage},
 };
@@ -165,27 +165,11 @@ fn disagrees() -> Error {
     Error::internal("an anchor in the object store says otherwise than the seals: verify the audit trail")
 }
 
-/// Notes the anchors that are in the store and not in the database, after a restore: the trail goes on behind the last of them. What
-/// they hold of entries that were lost with the database stays for `verify` to tell.
-pub async fn adopt_anchors(db: &Db, storage: &Storage) -> Result<u64> {
-    let mut found = Vec::new();
-    read_anchors(storage, |number, bytes| found.push((number, bytes.to_vec()))).await?;
-    let mut tx = db.system(Actor::COMMAND_LINE).await?;
-    let (last, _) = last_anchor(&mut tx).await?;
-    let mut adopted = 0;
-    for (number, bytes) in found.into_iter().filter(|(number, _)| *number > last) {
-        let anchor = Anchor::read(&bytes)?;
-        sqlx::query!(
-            "INSERT INTO audit_anchors (number, hash, heads, anchored_at) VALUES ($1, $2, $3, $4)",
-            number,
-            anchor_hash(&bytes).0,
-            i64::try_from(anchor.heads.len()).map_err(Error::internal)?,
-            anchor.at
-        )
-        .execute(tx.conn())
-        .await?;
-        adopted += 1;
-    }
-    tx.commit().await?;
-    Ok(adopted)
+/// How many anchors the store has that the database does not know: after a restore they hold the heads of what was lost, and the
+/// trail can not be anchored behind them.
+pub async fn anchors_beyond(tx: &mut SystemTx, storage: &Storage) -> Result<usize> {
+    let (last, _) = last_anchor(tx).await?;
+    let mut beyond = 0;
+    read_anchors(storage, |number, _| beyond += usize::from(number > last)).await?;
+    Ok(beyond)
 }

@@ -136,13 +136,17 @@ impl Target {
     }
 }
 
-/// Brings a restored and migrated database back to work: its own backup counts as whole, the trail goes on behind its anchors, and
-/// reminders wait for a person, because some that the backup holds as planned may have left since. Repeating it changes nothing.
-pub async fn resume_after_restore(db: &Db, anchors: &Storage, manifest: &Manifest) -> Result<()> {
-    audit::adopt_anchors(db, anchors).await?;
+/// Brings a restored and migrated database back to work: its own backup counts as whole, and reminders wait for a person, because some
+/// that the backup holds as planned may have left since. Gives how many anchors of the audit trail are newer than the backup.
+/// Repeating it changes nothing.
+pub async fn resume_after_restore(db: &Db, anchors: &Storage, manifest: &Manifest) -> Result<usize> {
     let mut tx = db.system(Actor::COMMAND_LINE).await?;
     super::complete(&mut tx, manifest).await?;
     operations::pause_queue(&mut tx, "reminders").await?;
     audit::record_system(&mut tx, None, "backup.restore", "backup", manifest.id.0).await?;
-    tx.commit().await
+    tx.commit().await?;
+    let mut tx = db.system(Actor::COMMAND_LINE).await?;
+    let beyond = audit::anchors_beyond(&mut tx, anchors).await?;
+    tx.commit().await?;
+    Ok(beyond)
 }
