@@ -148,12 +148,15 @@ impl Attempt<'_> {
         })
     }
 
-    /// Notes why it came to nothing, then leaves nothing of it.
+    /// Notes why it came to nothing, then leaves nothing of it; what the store does not let go of is met by the sweep.
     async fn give_up(&self, used: Option<&UploadId>, code: &str) -> Result<()> {
         let mut tx = self.services.db.system(Actor::JOB).await?;
         fail(&mut tx, self.id, code).await?;
         tx.commit().await?;
-        clear(self.storage, self.id, used).await
+        if let Err(error) = clear(self.storage, self.id, used).await {
+            tracing::warn!(%error, "what a backup left is left to the sweep");
+        }
+        Ok(())
     }
 }
 

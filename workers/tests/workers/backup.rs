@@ -148,11 +148,11 @@ async fn a_store_that_is_away_and_a_death_in_between_leave_nothing_and_the_next_
     })
     .await;
     world.objects.faults().always(StorageFault::HoldAt("upload_part"));
-    // The next attempt is due after the backoff.
-    world.clock.advance(Duration::from_mins(5));
     soon("under way", async {
         while noted(&world).await != [failed("unavailable"), ended("running")] {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            // The next attempt is due after the backoff.
+            world.clock.advance(Duration::from_mins(1));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;
