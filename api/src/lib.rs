@@ -28,6 +28,7 @@ mod pages;
 mod patients;
 mod practitioners;
 mod privacy;
+pub mod process;
 mod queues;
 mod records;
 mod reports;

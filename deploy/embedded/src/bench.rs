@@ -11,10 +11,11 @@ use crate::Error;
 use crate::postgres::{self, Durability, Options, Postgres, quote};
 
 /// Settings of a server with these resources; `fsync` and `synchronous_commit` stay on.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "shared_buffers = '1GB'",
     "max_wal_size = '4GB'",
     "checkpoint_timeout = '15min'",
+    "random_page_cost = 1.1",
     "shared_preload_libraries = 'pg_stat_statements'",
 ];
 
@@ -72,6 +73,12 @@ impl BenchServer {
     #[must_use]
     pub fn url(&self, role: &str, password: &str, database: &BenchDatabase) -> String {
         self.postgres.url(role, Some(password), &database.name)
+    }
+
+    /// Returns where the server writes its log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.postgres.log()
     }
 
     /// Drops a database, so that autovacuum does not clean it while the next one is measured.

@@ -1,6 +1,7 @@
 //! The whole platform in one process: `cargo run` starts it, `cargo run -- reset` clears what it kept, and
 //! `permanence queues` and `permanence jobs` operate a platform that runs, this one or another, `permanence audit` proves its
-//! trail, and `permanence backup` backs it up and restores it.
+//! trail, and `permanence backup` backs it up and restores it. `permanence run` is any one of the platform's processes: an image
+//! holds this program alone.
 
 mod banner;
 mod commands;
@@ -9,6 +10,7 @@ mod demo_stock;
 mod outbox;
 mod parts;
 mod platform;
+mod run;
 mod secrets;
 
 use std::{env, path::PathBuf, process::ExitCode};
@@ -21,6 +23,7 @@ use permanence_domain::{
 };
 
 use commands::{AuditCommand, BackupCommand, JobsCommand, PrivacyCommand, QueuesCommand, Wanted};
+use run::Process;
 
 /// What goes wrong is told in one sentence.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -38,6 +41,13 @@ struct Arguments {
 enum Command {
     /// Clear what the local platform kept in .permanence/
     Reset,
+    /// Be one of the platform's processes, as the program of that name is: the environment tells the rest
+    Run {
+        process: Process,
+        /// What `admin` is to do
+        #[arg(trailing_var_arg = true)]
+        arguments: Vec<String>,
+    },
     /// Look at the queues of the database at `DATABASE_URL`, or of the platform that runs here; pause, resume, limit them
     Queues(Wanted<QueuesCommand>),
     /// Look at jobs there; cancel, discard and retry them
@@ -61,14 +71,16 @@ async fn main() -> ExitCode {
                 | Command::Audit(_)
                 | Command::Privacy(_)
                 | Command::Backup(_)
+                | Command::Run { .. }
         )
     );
     if !operates {
         telemetry::init(LogFormat::Text);
     }
     let ended = match command {
-        None => run().await,
+        None => start().await,
         Some(Command::Reset) => parts::reset(&folder()).await,
+        Some(Command::Run { process, arguments }) => return run::run(process, &arguments).await,
         Some(Command::Queues(wanted)) => return commands::queues(&folder(), wanted).await,
         Some(Command::Privacy(wanted)) => return commands::privacy(&folder(), wanted),
         Some(Command::Backup(wanted)) => return commands::backup(&folder(), wanted).await,
@@ -89,7 +101,7 @@ fn folder() -> PathBuf {
     env::var_os("PERMANENCE_DATA").map_or_else(|| PathBuf::from(".permanence"), PathBuf::from)
 }
 
-async fn run() -> Result<(), Failure> {
+async fn start() -> Result<(), Failure> {
     let mut platform = platform::Platform::start(&folder(), Env::of_process()).await?;
     banner::say(&platform.welcome());
     let broken = tokio::select! {

@@ -32,6 +32,7 @@ pub mod picture;
 mod placeholders;
 pub mod platform;
 pub mod privacy;
+pub mod programs;
 pub mod records;
 pub mod reports;
 pub mod scheduling;

@@ -16,11 +16,16 @@ pub enum LogFormat {
     Text,
 }
 
-/// Starts logging; `RUST_LOG` chooses what, `info` where it is absent. A second call changes nothing.
+/// What is logged where `RUST_LOG` says nothing. Statements are logged by sqlx with their text only, and only slow ones at this level.
+const DEFAULT_FILTER: &str = "info,apalis=warn,s3s=warn,tokio_cron_scheduler=warn";
+
+/// Starts logging; `RUST_LOG` chooses what, `info` where it is absent or empty. A second call changes nothing.
 pub fn init(format: LogFormat) {
-    // Statements are logged by sqlx with their text only, and only slow ones at this level.
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,apalis=warn,s3s=warn,tokio_cron_scheduler=warn"));
+    // The library takes an empty variable for "errors alone".
+    let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.trim().is_empty());
+    let filter = wanted
+        .and_then(|wanted| EnvFilter::try_new(wanted).ok())
+        .unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
         LogFormat::Json => registry

@@ -1,8 +1,8 @@
-//! The archive that a person is handed: the page, the data, the papers, and a manifest with the hash of each. It is sealed as it
-//! is made: in the object store nothing of it is ever in clear.
+//! The archive that a person is handed: the page, the data, the files, and a manifest with the hash of each. It is sealed as it
+//! is made: in the object store nothing of it is ever in clear. Files pass through piece by piece, opened on their way, however large.
 
 use std::{
-    io::{self, Write},
+    io::{self, Seek, Write},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -17,7 +17,10 @@ use permanence_domain::{
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    sync::mpsc,
+};
 use zip::ZipWriter;
 
 use super::{fhir, page};
@@ -27,16 +30,30 @@ use crate::exports::{
     upload::{Parts, upload},
 };
 
-/// A file of the archive.
-struct Entry {
-    name: String,
+/// Bytes of a file that are read at once, and how many such pieces may wait for the thread.
+const PIECE_BYTES: usize = 64 * 1024;
+const PIECES: usize = 4;
+
+/// What is told of the person, whole.
+struct Told {
+    name: &'static str,
     bytes: Vec<u8>,
+}
+
+/// What the thread waits for. Pieces that stop without the end are no end but a failure.
+enum Piece {
+    /// A file of this name begins.
+    Begin(String),
+    /// What comes next of it.
+    More(Vec<u8>),
+    /// There are no more files.
+    End,
 }
 
 /// An archive that can be written.
 pub(super) struct Archive {
     at: DateTime<Utc>,
-    told: Vec<Entry>,
+    told: Vec<Told>,
     files: Vec<Attached>,
     key: SubjectKey,
     place: Place,
@@ -45,14 +62,14 @@ pub(super) struct Archive {
 
 impl Archive {
     pub(super) fn new(gathered: Gathered, key: SubjectKey, place: Place) -> Result<Self> {
-        let entry = |name: &str, bytes| Entry { name: name.to_owned(), bytes };
         let pretty = |value: &Value| serde_json::to_vec_pretty(value).map_err(Error::internal);
         let mut told = vec![
-            entry("index.html", page::render(&gathered).into_bytes()),
-            entry("data.json", pretty(&data(&gathered))?),
+            Told { name: "index.html", bytes: page::render(&gathered).into_bytes() },
+            Told { name: "data.json", bytes: pretty(&data(&gathered))? },
         ];
         if let Whose::Patient(patient) = gathered.whose {
-            told.push(entry("patient.fhir.json", pretty(&fhir::bundle(&gathered, patient))?));
+            let bytes = pretty(&fhir::bundle(&gathered, patient))?;
+            told.push(Told { name: "patient.fhir.json", bytes });
         }
         // The manifest is one more.
         let count = i64::try_from(told.len() + gathered.files.len() + 1).map_err(Error::internal)?;
@@ -89,53 +106,104 @@ impl Source for Archive {
         key: &ObjectKey,
         begun: &UploadId,
     ) -> Result<(Written, Vec<Part>)> {
-        // One paper waits while another is packed: as many as there are, two are in memory.
-        let (to_thread, papers) = mpsc::channel(1);
+        let (to_thread, pieces) = mpsc::channel(PIECES);
         let Self { at, told, files, key: seal, place, gauge } = self;
-        let write = move |parts| pack(at, &told, papers, SealedWriter::new(parts, seal, place), &gauge);
+        let write = move |parts| pack(at, &told, pieces, SealedWriter::new(parts, seal, place), &gauge);
         Box::pin(upload(storage, key, begun, fetch(storage, files, to_thread), write)).await
     }
 }
 
-/// Fetches the papers; none says that there are no more.
-async fn fetch(
-    storage: &Storage,
-    files: Vec<Attached>,
-    to_thread: mpsc::Sender<Option<Entry>>,
-) -> Result<()> {
-    let gone = |_| Error::internal("the archive could not be made of the papers");
+/// Reads the files one after the other, and opens those that lie sealed.
+async fn fetch(storage: &Storage, files: Vec<Attached>, to_thread: mpsc::Sender<Piece>) -> Result<()> {
     for file in files {
-        let entry = Entry { name: format!("files/{}", file.name), bytes: storage.get(&file.key).await? };
-        to_thread.send(Some(entry)).await.map_err(gone)?;
+        pass(&to_thread, Piece::Begin(file.path())).await?;
+        let object = storage.read(&file.key).await?;
+        match file.seal {
+            Some(key) => {
+                let mut opening = key.open(object).await?;
+                while let Some(chunk) = opening.next().await? {
+                    pass(&to_thread, Piece::More(chunk)).await?;
+                }
+            }
+            None => read(object, &to_thread).await?,
+        }
     }
-    to_thread.send(None).await.map_err(gone)
+    pass(&to_thread, Piece::End).await
+}
+
+/// Passes on what lies in clear.
+async fn read(mut object: impl AsyncRead + Unpin, to_thread: &mpsc::Sender<Piece>) -> Result<()> {
+    let away = |error: io::Error| Error::Unavailable { what: "object store", source: error.into() };
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        if object.read_buf(&mut piece).await.map_err(away)? == 0 {
+            return Ok(());
+        }
+        pass(to_thread, Piece::More(piece)).await?;
+    }
+}
+
+async fn pass(to_thread: &mpsc::Sender<Piece>, piece: Piece) -> Result<()> {
+    to_thread.send(piece).await.map_err(|_| Error::internal("the archive could not be made of the files"))
+}
+
+/// An archive that is being packed, and what its manifest will say.
+struct Packing<'a, W: Write + Seek> {
+    archive: ZipWriter<W>,
+    at: DateTime<Utc>,
+    gauge: &'a Gauge,
+    /// The file that is open: its name, its bytes so far, their hash.
+    open: Option<(String, usize, Sha256)>,
+    manifest: Vec<Value>,
+}
+
+impl<W: Write + Seek> Packing<'_, W> {
+    /// Ends the file that is open and begins another.
+    fn begin(&mut self, name: String) -> io::Result<()> {
+        self.end();
+        self.archive.start_file(name.as_str(), archive_options(self.at))?;
+        self.open = Some((name, 0, Sha256::new()));
+        Ok(())
+    }
+
+    fn more(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let (_, size, hash) = self.open.as_mut().ok_or(io::ErrorKind::InvalidInput)?;
+        *size += bytes.len();
+        hash.update(bytes);
+        self.archive.write_all(bytes)
+    }
+
+    fn end(&mut self) {
+        let Some((name, size, hash)) = self.open.take() else { return };
+        self.manifest
+            .push(json!({ "name": name, "size_bytes": size, "sha256": hex::encode(hash.finalize()) }));
+        self.gauge.done.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// The thread's work.
 fn pack(
     at: DateTime<Utc>,
-    told: &[Entry],
-    mut papers: mpsc::Receiver<Option<Entry>>,
+    told: &[Told],
+    mut pieces: mpsc::Receiver<Piece>,
     sealed: SealedWriter<Parts>,
     gauge: &Gauge,
 ) -> io::Result<Written> {
-    let mut archive = ZipWriter::new_stream(Summed::new(sealed));
-    let mut manifest = Vec::new();
-    let mut add = |entry: &Entry, archive: &mut ZipWriter<_>| {
-        archive.start_file(entry.name.as_str(), archive_options(at))?;
-        archive.write_all(&entry.bytes)?;
-        gauge.done.fetch_add(1, Ordering::Relaxed);
-        let sha256 = hex::encode(Sha256::digest(&entry.bytes));
-        manifest.push(json!({ "name": entry.name, "size_bytes": entry.bytes.len(), "sha256": sha256 }));
-        io::Result::Ok(())
-    };
-    for entry in told {
-        add(entry, &mut archive)?;
+    let archive = ZipWriter::new_stream(Summed::new(sealed));
+    let mut packing = Packing { archive, at, gauge, open: None, manifest: Vec::new() };
+    for Told { name, bytes } in told {
+        packing.begin((*name).to_owned())?;
+        packing.more(bytes)?;
     }
-    // Papers that stop without the end are no end but a failure.
-    while let Some(paper) = papers.blocking_recv().ok_or(io::ErrorKind::UnexpectedEof)? {
-        add(&paper, &mut archive)?;
+    loop {
+        match pieces.blocking_recv().ok_or(io::ErrorKind::UnexpectedEof)? {
+            Piece::Begin(name) => packing.begin(name)?,
+            Piece::More(bytes) => packing.more(&bytes)?,
+            Piece::End => break,
+        }
     }
+    packing.end();
+    let Packing { mut archive, manifest, .. } = packing;
     archive.start_file("manifest.json", archive_options(at))?;
     serde_json::to_writer_pretty(&mut archive, &json!({ "as_of": at, "files": manifest }))?;
     let Summed { out, size, hash } = archive.finish()?.into_inner();

@@ -1,5 +1,5 @@
 //! A patient's data as another practice's software takes them in: a FHIR R4 (4.0.1) Bundle of type collection. It says what R4 has
-//! a place for; `data.json` says everything. Notifications and the trail have no place in a record that moves.
+//! a place for; `data.json` says everything. Files lie beside it. Notifications and the trail have no place in a record that moves.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use permanence_domain::{access::Gathered, ids::PatientId};
@@ -32,6 +32,13 @@ pub(super) fn bundle(gathered: &Gathered, patient: PatientId) -> Value {
     for row in gathered.rows("medical_records") {
         let id = version_id(row, row["version"].as_i64().unwrap_or_default());
         add(&id, document(&id, row, &subject));
+    }
+    for row in gathered.rows("files") {
+        add(text(row, "id"), file(row, &subject));
+    }
+    // What never came or was refused is no picture.
+    for row in gathered.rows("pictures").iter().filter(|row| !row["file"].is_null()) {
+        add(text(row, "id"), picture(row, &subject));
     }
     for row in gathered.rows("invoices").iter().filter(|row| row["kind"] != "quote") {
         add(text(row, "id"), invoice(row, &subject, &gathered.controller.name));
@@ -186,6 +193,46 @@ fn document(id: &str, row: &Value, subject: &Value) -> Value {
             "creation": row["written_at"],
         } }],
         "context": { "period": { "start": row["occurred_on"], "end": row["occurred_on"] } },
+    })
+}
+
+/// A file that was handed in: it lies beside the bundle, under the address that the attachment names.
+fn file(row: &Value, subject: &Value) -> Value {
+    let retracted = !row["retracted_at"].is_null();
+    json!({
+        "resourceType": "DocumentReference",
+        "id": row["id"],
+        "status": if retracted { "entered-in-error" } else { "current" },
+        "type": { "text": row["kind"] },
+        "subject": subject,
+        "date": row["created_at"],
+        "content": [{ "attachment": attachment(row) }],
+    })
+}
+
+/// A picture, which lies beside the bundle as a file does.
+fn picture(row: &Value, subject: &Value) -> Value {
+    let retracted = !row["retracted_at"].is_null();
+    json!({
+        "resourceType": "Media",
+        "id": row["id"],
+        "status": if retracted { "entered-in-error" } else { "completed" },
+        "type": coded("http://terminology.hl7.org/CodeSystem/media-type", "image"),
+        "subject": subject,
+        "createdDateTime": row["taken_on"],
+        "issued": row["created_at"],
+        "bodySite": { "text": row["body_part"] },
+        "content": attachment(row),
+    })
+}
+
+fn attachment(row: &Value) -> Value {
+    json!({
+        "contentType": row["media_type"],
+        "url": row["file"],
+        "size": row["bytes"],
+        "title": row["title"],
+        "creation": row["created_at"],
     })
 }
 

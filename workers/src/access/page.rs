@@ -67,7 +67,7 @@ pub(super) fn render(gathered: &Gathered) -> String {
                 @if !gathered.files.is_empty() { section id="files" {
                     h2 { (reader.say("Documents joints", "Attached documents")) }
                     ul { @for file in &gathered.files {
-                        li { a href=(format!("files/{}", file.name)) { (file.name) } }
+                        li { a href=(file.path()) { (file.name) } }
                     } }
                 } }
             } }
@@ -191,6 +191,7 @@ fn value(reader: Reader, holds: Holds, value: &Value) -> Markup {
             .filter_map(|part| value[*part].as_str())
             .collect::<Vec<_>>()
             .join(", "),
+        Holds::File => return html! { a href=(plain) { (plain.trim_start_matches("files/")) } },
         Holds::List(fields) => {
             let fields: Vec<&Field> = fields.iter().collect();
             return table(reader, &fields, value.as_array().map_or(&[], Vec::as_slice));

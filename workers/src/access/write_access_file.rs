@@ -1,5 +1,5 @@
 //! Writes the file of an access request, sealed, into the object store. All is read in one moment that has ended before the
-//! writing begins; the papers are fetched one by one while the archive is made.
+//! writing begins; the files are read one by one while the archive is made.
 
 use permanence_domain::{
     access::{begin_task, gather, jobs::WriteAccessFile},

@@ -207,14 +207,14 @@ fn statements(size: Size) -> Vec<String> {
         format!(
             "INSERT INTO appointments (tenant_id, id, patient_id, practitioner_id, starts_at, ends_at, starts_local, time_zone,
                                        status, cancelled_at, no_show_at, confirmed_at, reason, created_at, updated_at)
-             SELECT bench_practice($1), bench_id('appointment' || $1 || ' ' || n, at - interval '10 days'),
+             SELECT bench_practice($1), bench_id('appointment' || $1 || ' ' || n, least(at - interval '10 days', now())),
                     bench_patient($1, n * 7919 % {patients}), bench_practitioner($1, doctor), at,
                     at + interval '30 minutes', at AT TIME ZONE 'Europe/Paris', 'Europe/Paris',
                     CASE WHEN n % 20 = 0 THEN 'cancelled' ELSE 'scheduled' END,
                     CASE WHEN n % 20 = 0 THEN at - interval '1 day' END,
                     CASE WHEN n % 30 = 1 AND at < now() THEN at END, CASE WHEN n % 3 = 1 THEN at - interval '1 day' END,
                     CASE WHEN n % 4 = 0 THEN 'Contrôle de ' || (ARRAY['l''épaule','la vue','la tension'])[1 + n % 3] END,
-                    at - interval '10 days', at
+                    least(at - interval '10 days', now()), least(at, now())
              FROM generate_series(0, {days} - 1) AS day, generate_series(0, {doctors} - 1) AS doctor,
                   generate_series(0, {a_day} - 1) AS slot,
                   LATERAL (SELECT (day * {doctors} + doctor) * {a_day} + slot AS n) AS number,

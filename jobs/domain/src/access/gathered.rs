@@ -16,7 +16,7 @@ use crate::{
     ids::{PatientId, TenantId, UserId},
     scheduling::practice_zone,
     storage::ObjectKey,
-    vault::Vault,
+    vault::{ContentKey, Vault},
 };
 
 /// Whose data.
@@ -29,12 +29,21 @@ pub enum Whose {
 }
 
 /// A file that belongs to the data.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Attached {
     /// What it is called: letters, digits, `-`, `_` and `.`.
     pub name: String,
     /// Where it lies.
     pub key: ObjectKey,
+    /// What opens it, where it lies sealed.
+    pub seal: Option<ContentKey>,
+}
+
+impl Attached {
+    /// Where it is in an archive.
+    pub fn path(&self) -> String {
+        format!("files/{}", self.name)
+    }
 }
 
 /// What is known of a person. It is never printed.
@@ -109,12 +118,13 @@ pub async fn gather(db: &Db, vault: &Vault, tenant: TenantId, whose: Whose) -> R
     };
     match whose {
         Whose::Patient(patient) => {
-            let mut reading = PatientReading { tx, vault: vault.clone(), patient };
+            let mut reading = PatientReading { tx, vault: vault.clone(), patient, files: Vec::new() };
             for section in patient::SECTIONS {
                 gathered.sections.push((&section.shape, (section.read)(&mut reading).await?));
             }
             gathered.language = language_of(gathered.rows("patient"))?;
-            gathered.files = patient::files(&mut reading).await?;
+            patient::papers(&mut reading).await?;
+            gathered.files = reading.files;
             reading.tx.rollback().await?;
         }
         Whose::User(user) => {

@@ -32,6 +32,8 @@ pub enum Holds {
     Word(&'static [(&'static str, Words)]),
     /// A postal address.
     Address,
+    /// Where a file is in the archive.
+    File,
     /// Things of the same kind, each with these fields.
     List(&'static [Field]),
     /// What only a program needs: in the data, not on the page.

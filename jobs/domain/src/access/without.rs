@@ -3,14 +3,12 @@
 
 /// Tables that name a patient, an appointment, an invoice or a record, and are in no section of a patient.
 pub const WITHOUT_PATIENT: &[(&str, &str)] = &[
-    ("consultations", "the appointment that it is, is told with the others"),
     (
         "employee_patients",
         "which account stands behind the patient: the employer's side must not be told here",
     ),
     ("exports", "a practice's files; a person's own are told as access requests"),
-    ("files", "fetched one by one where they lie, with their seals; not in the archive yet"),
-    ("images", "fetched one by one where they lie; not in the archive yet"),
+    ("invoice_states", "how an invoice stands is told with it"),
     (
         "retained",
         "what the law keeps of somebody who was erased, opened only for whom the law lets ask for it",
@@ -24,11 +22,8 @@ pub const WITHOUT_PATIENT: &[(&str, &str)] = &[
 /// Tables that name a user and are in no section of a user.
 pub const WITHOUT_USER: &[(&str, &str)] = &[
     ("companies", "that they validated one is in the trail"),
-    ("consultation_events", "not in the archive yet: shown to both sides by /consultations"),
-    ("consultations", "not in the archive yet: shown to both sides by /consultations"),
     ("data_migrations", "that they moved a practice in is in the trail"),
     ("employee_patients", "which patient they are at a practice: that is the practice's to tell"),
-    ("employees", "not in the archive yet: shown to them by /employees/me"),
     ("files", "a patient's or the practice's; that they handed one in is in the trail"),
     ("images", "a patient's; that they announced one is in the trail"),
     ("usage_cohort_members", "a crowd that nobody is told of, not even who is in it"),

@@ -35,6 +35,10 @@ impl Target {
         )
         .fetch_one(&mut conn)
         .await?;
+        // From Postgres 16 on, an owner who is no superuser may not act as a role that it makes unless it asks for that first.
+        if row.server >= 160_000 {
+            sqlx::raw_sql("SET createrole_self_grant = 'set, inherit'").execute(&mut conn).await?;
+        }
         if row.things > 0 {
             let detail =
                 format!("the database {} is not empty: a backup is restored into an empty one", row.database);

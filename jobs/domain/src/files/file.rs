@@ -56,14 +56,14 @@ impl StoredContent {
 }
 
 /// Under whose key: what is the patient's falls with the patient's.
-fn subject(tenant: TenantId, patient: Option<PatientId>) -> Subject {
+pub(super) fn subject(tenant: TenantId, patient: Option<PatientId>) -> Subject {
     match patient {
         Some(patient) => Subject { id: patient.0, class: KeyClass::Care },
         None => Subject { id: tenant.0, class: KeyClass::Personal },
     }
 }
 
-fn place(tenant: TenantId, file: Uuid) -> Place {
+pub(super) fn place(tenant: TenantId, file: Uuid) -> Place {
     Place { tenant, table: "files", row: file, version: 1 }
 }
 

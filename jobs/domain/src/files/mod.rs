@@ -2,12 +2,14 @@
 //! file whole; what is in one is looked into where it is received.
 
 mod file;
+mod held;
 pub mod images;
 pub mod jobs;
 mod look;
 mod row;
 
 pub use file::{Received, StoredContent, cleared, content, keep, leftover, retract};
+pub use held::{HeldFile, every_file};
 pub use look::media_type;
 pub use row::{FileKind, FileQuery, NewFile, StoredFile, get, list};
 

@@ -21,12 +21,13 @@ use crate::{
 };
 
 /// Columns by which a row is a patient's, directly or by what is theirs.
-const NAMES_A_PATIENT: [&str; 10] = [
+const NAMES_A_PATIENT: [&str; 11] = [
     "erasure_id",
     "patient_id",
     "actor_patient_id",
     "subject_id",
     "appointment_id",
+    "consultation_id",
     "invoice_id",
     "quote_id",
     "record_id",
@@ -113,11 +114,12 @@ async fn people(two: &Two) -> (UserId, UserId) {
 }
 
 /// Whose a row is: the column that says it, of the tables that a person may read.
-const OWNED: [(&str, &str); 13] = [
+const OWNED: [(&str, &str); 14] = [
     ("access_requests", "user_id = $1"),
     ("account_mails", "user_id = $1"),
     ("audit_log", "actor_id = $1"),
     ("availability_entries", "practitioner_id IN (SELECT id FROM practitioners WHERE user_id = $1)"),
+    ("employees", "user_id = $1"),
     ("inventory_digests", "user_id = $1"),
     ("inventory_subscriptions", "user_id = $1"),
     ("invitations", "user_id = $1"),
@@ -177,6 +179,41 @@ async fn a_person_reads_all_of_their_own_rows_and_none_of_anybody_elses() {
         let statement = format!("SELECT {hidden}");
         assert!(sqlx::query(AssertSqlSafe(statement)).execute(tx.conn()).await.is_err(), "{hidden}");
     }
+}
+
+#[tokio::test]
+async fn a_person_is_told_of_their_own_consultations_and_of_nothing_else_of_a_practice() {
+    let two = two().await;
+    let (own, both) = people(&two).await;
+    let functions: Vec<String> = {
+        let mut owner = owner(&two).await;
+        sqlx::query_scalar(
+            "SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname IN ('public', 'queue') AND p.prosecdef
+               AND has_function_privilege('permanence_person', p.oid, 'EXECUTE') ORDER BY 1",
+        )
+        .fetch_all(&mut owner)
+        .await
+        .unwrap()
+    };
+    assert_eq!(functions, ["own_consultations"], "what reads with other rights than the person's");
+    for (person, count) in [(own, 1), (both, 0), (UserId(Uuid::from_u128(77)), 0)] {
+        let gathered = gather(&two.db, &vault(&[MASTER]), two.own, Whose::User(person)).await.unwrap();
+        let told = gathered.rows("consultations");
+        assert_eq!((told.len(), gathered.rows("employments").len()), (count, count), "{person}");
+        for row in told {
+            assert_eq!(
+                (&row["practice"], &row["practitioner"], &row["events"][0]["event"]),
+                (&"Lilas".into(), &"Camille Roy".into(), &"scheduled".into())
+            );
+            assert!(!row.to_string().contains("Garcia"), "the practice's patient");
+        }
+    }
+    // Without a person there is nothing, whoever asks.
+    let mut all = two.db.system(Actor::JOB).await.unwrap();
+    let told: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM own_consultations()").fetch_one(all.conn()).await.unwrap();
+    assert_eq!(told, 0);
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 
 use permanence_domain::{
     config::Secret,
-    migrate::{MIGRATOR, MigrateFailure, migrate},
+    migrate::{MIGRATOR, MigrateFailure, admit_scaler, migrate},
+    platform::PurgeAnswers,
 };
 use permanence_embedded::testing::TestDatabase;
+use permanence_queue::{NewJob, clock::SystemClock, enqueue};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 #[tokio::test]
@@ -73,4 +75,43 @@ async fn the_owner_needs_not_be_a_superuser() {
     sqlx::raw_sql("BEGIN; SET LOCAL ROLE permanence_system").execute(&mut conn).await.unwrap();
     sqlx::query("SELECT count(*) FROM queue.jobs").execute(&mut conn).await.unwrap();
     sqlx::query("REFRESH MATERIALIZED VIEW CONCURRENTLY practice_days").execute(&mut conn).await.unwrap();
+}
+
+/// An autoscaler connects by itself, so what it may do is all that its password is worth.
+#[tokio::test]
+async fn an_autoscaler_counts_what_waits_and_can_do_nothing_else() {
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let mut owner = PgConnection::connect_with(&database.owner_options()).await.unwrap();
+    let name = format!("scaler_{}", database.name());
+    let url = database.login_url().replace("permanence_login", &format!("{name}:secret"));
+    for _ in 0..2 {
+        admit_scaler(&database.owner_options(), &Secret::new(url.as_str())).await.unwrap();
+    }
+    for _ in 0..3 {
+        enqueue(&mut owner, &SystemClock, NewJob::of(&PurgeAnswers {}).unwrap()).await.unwrap();
+    }
+    let mut scaler = PgConnection::connect(&url).await.unwrap();
+    let mut jobs = async |most: i64| {
+        sqlx::query_scalar::<_, i64>("SELECT jobs FROM queue.backlog('privacy', $1)")
+            .bind(most)
+            .fetch_one(&mut scaler)
+            .await
+            .unwrap()
+    };
+    assert_eq!((jobs(10).await, jobs(2).await), (3, 2));
+
+    let rights = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                  WHERE n.nspname IN ('public', 'queue') AND c.relkind IN ('r', 'p', 'v', 'm')
+                    AND has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')";
+    let tables: i64 = sqlx::query_scalar(rights).fetch_one(&mut scaler).await.unwrap();
+    assert_eq!(tables, 0, "a table is within its reach");
+    let functions = "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                     WHERE n.nspname IN ('public', 'queue') AND has_function_privilege(p.oid, 'EXECUTE')
+                       AND has_schema_privilege(n.oid, 'USAGE')";
+    let callable: Vec<String> = sqlx::query_scalar(functions).fetch_all(&mut scaler).await.unwrap();
+    assert_eq!(callable, ["backlog"]);
+    for role in ["permanence_queue", "permanence_system", "permanence_tenant"] {
+        let taken = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET ROLE {role}"))).execute(&mut scaler).await;
+        assert!(taken.is_err(), "it may be {role}");
+    }
 }

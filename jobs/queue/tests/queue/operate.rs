@@ -87,6 +87,48 @@ async fn what_is_due_and_was_never_made_available_has_an_age() {
     assert_eq!(age().await, (1, Some(120.0)));
 }
 
+/// What an autoscaler goes by: due or running, by the database's own clock, and nothing while the queue is paused.
+#[tokio::test]
+async fn the_backlog_is_what_workers_could_do_now() {
+    let db = database().await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    let backlog = async || -> (i64, i64) {
+        sqlx::query_as("SELECT jobs, oldest_seconds FROM queue.backlog('default')")
+            .fetch_one(&db.pool)
+            .await
+            .unwrap()
+    };
+    assert_eq!(backlog().await, (0, 0));
+    let past = SimulatedClock::at(SystemClock.now() - Duration::from_mins(10));
+    // Due since, though nobody has made it available; due in an hour; due now.
+    for due in [past.now() + Duration::from_mins(5), past.now() + Duration::from_mins(70), past.now()] {
+        enqueue(&mut conn, &past, NewJob::of(&Count { n: 1 }).unwrap().run_at(due)).await.unwrap();
+    }
+    let (jobs, oldest) = backlog().await;
+    assert!(jobs == 2 && (600..660).contains(&oldest), "{jobs} {oldest}");
+    pause(&mut conn, &SystemClock, "default").await.unwrap();
+    assert_eq!(backlog().await, (0, 0), "workers would find nothing to do");
+    resume(&mut conn, "default").await.unwrap();
+
+    let release = CancellationToken::new();
+    let held = release.clone();
+    let worker = Running::start(db.worker(), move |_: Claimed, _: CancellationToken| {
+        let held = held.clone();
+        async move {
+            held.cancelled().await;
+            Outcome::Done(None)
+        }
+    });
+    eventually("both run", async || {
+        db.count("SELECT count(*) FROM queue.jobs WHERE state = 'running'").await == 2
+    })
+    .await;
+    assert_eq!(backlog().await, (2, 0), "what runs holds its worker, and waits no more");
+    release.cancel();
+    eventually("all is done", async || backlog().await == (0, 0)).await;
+    worker.stop().await;
+}
+
 async fn dead(db: &TestDb, count: i64) -> Vec<permanence_queue::JobId> {
     let mut ids = Vec::new();
     for n in 0..count {

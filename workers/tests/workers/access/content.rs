@@ -7,8 +7,17 @@ use chrono_tz::Tz;
 use permanence_domain::{
     billing::{self, InvoiceContent},
     exports::ExportStatus,
-    field::PersonName,
-    records,
+    field::{Day, PersonName, Whole},
+    files::{
+        self, FileKind, NewFile, Received,
+        images::{self, ImageMediaType, NewImage},
+    },
+    identity::Role,
+    ids::{FileId, ImageId},
+    patients::{NewConsents, NewPatient},
+    records::{self, Clinical},
+    storage::ObjectKey,
+    vault::ContentKey,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -20,6 +29,7 @@ use crate::{
 };
 
 const NOW: &str = "2027-01-04T08:00:00Z";
+const PICTURE: &[u8] = b"\xff\xd8\xff what a picture shows \xff\xd9";
 const HOSTILE: &str = "<script>alert(1)</script>\"'&";
 
 /// A patient of whom there is something in every section that a practice fills by its work.
@@ -53,6 +63,127 @@ async fn known(world: &World) {
     let mut tx = world.begin().await;
     records::retract(&mut tx, mistaken).await.unwrap();
     tx.commit().await.unwrap();
+}
+
+/// The bytes of a file that is sealed in several chunks, and read in several pieces.
+fn long() -> Vec<u8> {
+    (0..3 * 64 * 1024 + 100).map(|n| u8::try_from(n % 251).unwrap()).collect()
+}
+
+/// Hands a file of the patient in, as the API does.
+pub(super) async fn handed_in(world: &World, bytes: &[u8]) -> (FileId, ObjectKey) {
+    let key = ContentKey::random().unwrap();
+    let object = ObjectKey::of(files::AREA, world.tenant, &format!("{}.sealed", bytes.len())).unwrap();
+    let mut sealed = Vec::new();
+    key.seal(bytes, &mut sealed).unwrap();
+    world.storage().put(&object, "application/octet-stream", sealed).await.unwrap();
+    let new = NewFile { kind: FileKind::Report, patient_id: Some(world.patient) };
+    let bytes = i64::try_from(bytes.len()).unwrap();
+    let received = Received { object: &object, media_type: "application/pdf", bytes, key: &key };
+    let mut tx = world.begin().await;
+    let id = files::keep(&mut tx, Role::Nurse, &keys(), new, &received).await.unwrap().id;
+    tx.commit().await.unwrap();
+    (id, object)
+}
+
+/// Announces a picture of the patient, and has it there if `taken`.
+async fn pictured(world: &World, taken: bool) -> ImageId {
+    let new = NewImage {
+        media_type: ImageMediaType::Jpeg,
+        bytes: Whole::try_from(i64::try_from(PICTURE.len()).unwrap()).unwrap(),
+        sha256: None,
+        taken_on: Day::parse("2027-01-03").unwrap(),
+        title: Clinical::parse("Radiographie", 200).unwrap(),
+        body_part: Some(Clinical::parse("Épaule droite", 100).unwrap()),
+    };
+    let mut tx = world.begin().await;
+    let id = images::invite(&mut tx, &keys(), &world.storage(), world.patient, &new).await.unwrap().id;
+    if taken {
+        images::complete(&mut tx, id).await.unwrap();
+        let attempt = images::begin(&mut tx, id).await.unwrap().unwrap();
+        world.storage().put(attempt.object.as_ref().unwrap(), "image/jpeg", PICTURE.to_vec()).await.unwrap();
+        let taken = images::Taken { sha256: Sha256::digest(PICTURE).to_vec() };
+        assert!(images::available(&mut tx, &attempt, &taken).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn files_and_pictures_are_in_it_opened_and_whole_whatever_became_of_them() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    let consents =
+        |imaging| NewConsents { reminder_sms: true, reminder_email: false, imaging: Some(imaging) };
+    world.reach(&NewPatient { consents: consents(true), ..by_sms() }).await;
+    let (kept, _) = handed_in(&world, &long()).await;
+    let (retracted, _) = handed_in(&world, b"%PDF").await;
+    let (picture, awaited) = (pictured(&world, true).await, pictured(&world, false).await);
+    let mut tx = world.begin().await;
+    files::retract(&mut tx, Role::Practitioner, retracted).await.unwrap();
+    tx.commit().await.unwrap();
+    // Nobody is shown the picture any more. It is kept, so the patient has it.
+    world.reach(&NewPatient { consents: consents(false), ..by_sms() }).await;
+    let pool = world.work_on("privacy");
+    let request = ask(&world).await;
+    until(&world, request.id, ExportStatus::Completed).await;
+    let files = files(fetch(&world, request.id).await.unwrap());
+    leave(&files);
+    let path = |name: String| format!("files/{name}");
+    let (file, gone) = (path(format!("document-{kept}.pdf")), path(format!("document-{retracted}.pdf")));
+    let shown = path(format!("picture-{picture}.jpg"));
+    assert!(files[&file] == long() && files[&gone] == b"%PDF" && files[&shown] == PICTURE);
+    for told in json(&files, "manifest.json")["files"].as_array().unwrap() {
+        let bytes = &files[told["name"].as_str().unwrap()];
+        let hash = hex::encode(Sha256::digest(bytes));
+        assert_eq!((&told["size_bytes"], &told["sha256"]), (&json!(bytes.len()), &json!(hash)), "{told}");
+    }
+    let data = json(&files, "data.json")["data"].clone();
+    assert_eq!(
+        data["files"],
+        json!([
+            { "id": kept, "kind": "report", "media_type": "application/pdf", "bytes": long().len(),
+              "created_at": NOW, "retracted_at": null, "file": file },
+            { "id": retracted, "kind": "report", "media_type": "application/pdf", "bytes": 4,
+              "created_at": NOW, "retracted_at": NOW, "file": gone },
+        ])
+    );
+    let pictures: Vec<Value> = data["pictures"].as_array().unwrap().clone();
+    let told: Vec<[&Value; 4]> =
+        pictures.iter().map(|row| ["id", "status", "title", "file"].map(|name| &row[name])).collect();
+    let title = json!("Radiographie");
+    assert_eq!(
+        told,
+        [
+            [&json!(picture), &json!("available"), &title, &json!(shown)],
+            [&json!(awaited), &json!("refused"), &title, &Value::Null],
+        ]
+    );
+    let bundle = json(&files, "patient.fhir.json");
+    assert_eq!(valid(&bundle), BTreeSet::from(["Consent", "DocumentReference", "Media", "Patient"]));
+    let resources: Vec<(&Value, &Value)> = bundle["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["resource"])
+        .filter_map(|resource| match resource["resourceType"].as_str() {
+            Some("DocumentReference") => {
+                Some((&resource["status"], &resource["content"][0]["attachment"]["url"]))
+            }
+            Some("Media") => Some((&resource["status"], &resource["content"]["url"])),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        resources,
+        [
+            (&json!("current"), &json!(file)),
+            (&json!("entered-in-error"), &json!(gone)),
+            (&json!("completed"), &json!(shown)),
+        ]
+    );
+    let page = String::from_utf8(files["index.html"].clone()).unwrap();
+    assert_eq!(page.matches(&format!("href=\"{shown}\"")).count(), 2, "in its section and in the list");
+    pool.drain().await;
 }
 
 /// Leaves the files in the folder that `ACCESS_FILES` names, to be looked at and validated by others' tools.
@@ -154,23 +285,9 @@ async fn the_bundle_is_fhir_r4_and_refers_to_nothing_that_is_not_in_it() {
     let request = ask(&world).await;
     until(&world, request.id, ExportStatus::Completed).await;
     let bundle = json(&files(fetch(&world, request.id).await.unwrap()), "patient.fhir.json");
-    assert_eq!((&bundle["resourceType"], &bundle["type"]), (&json!("Bundle"), &json!("collection")));
-    let entries = bundle["entry"].as_array().unwrap();
-    let there: BTreeSet<&str> = entries.iter().map(|entry| entry["fullUrl"].as_str().unwrap()).collect();
-    assert_eq!(there.len(), entries.len(), "each has a name of its own");
-    let mut kinds = BTreeSet::new();
-    for entry in entries {
-        let resource = &entry["resource"];
-        assert_eq!(entry["fullUrl"], format!("urn:uuid:{}", resource["id"].as_str().unwrap()));
-        let kind = resource["resourceType"].as_str().unwrap();
-        kinds.insert(kind);
-        for required in required(kind) {
-            assert!(!resource[*required].is_null(), "{kind} without {required}: {resource}");
-        }
-        check(resource, &there);
-    }
     let wanted = ["Appointment", "Consent", "DocumentReference", "Invoice", "Patient"];
-    assert_eq!(kinds, BTreeSet::from(wanted));
+    assert_eq!(valid(&bundle), BTreeSet::from(wanted));
+    let entries = bundle["entry"].as_array().unwrap();
     let texts: Vec<String> = entries
         .iter()
         .filter_map(|entry| entry["resource"]["content"][0]["attachment"]["data"].as_str())
@@ -186,6 +303,26 @@ async fn the_bundle_is_fhir_r4_and_refers_to_nothing_that_is_not_in_it() {
     pool.drain().await;
 }
 
+/// Holds a bundle to what R4 requires, and gives which kinds of resource are in it.
+fn valid(bundle: &Value) -> BTreeSet<&str> {
+    assert_eq!((&bundle["resourceType"], &bundle["type"]), (&json!("Bundle"), &json!("collection")));
+    let entries = bundle["entry"].as_array().unwrap();
+    let there: BTreeSet<&str> = entries.iter().map(|entry| entry["fullUrl"].as_str().unwrap()).collect();
+    assert_eq!(there.len(), entries.len(), "each has a name of its own");
+    let mut kinds = BTreeSet::new();
+    for entry in entries {
+        let resource = &entry["resource"];
+        assert_eq!(entry["fullUrl"], format!("urn:uuid:{}", resource["id"].as_str().unwrap()));
+        let kind = resource["resourceType"].as_str().unwrap();
+        kinds.insert(kind);
+        for required in required(kind) {
+            assert!(!resource[*required].is_null(), "{kind} without {required}: {resource}");
+        }
+        check(resource, &there);
+    }
+    kinds
+}
+
 /// What R4 requires of a resource (hl7.org/fhir/R4), besides what its parts require.
 fn required(kind: &str) -> &'static [&'static str] {
     match kind {
@@ -193,6 +330,7 @@ fn required(kind: &str) -> &'static [&'static str] {
         "Consent" => &["status", "scope", "category", "policy", "patient"],
         "DocumentReference" => &["status", "content", "subject"],
         "Invoice" => &["status"],
+        "Media" => &["status", "content", "subject"],
         "Patient" => &["name"],
         other => panic!("{other} is not expected"),
     }

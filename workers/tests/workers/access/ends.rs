@@ -16,7 +16,7 @@ use permanence_domain::{
 use permanence_embedded::storage::StorageFault;
 use permanence_queue::NewJob;
 
-use super::{SECRET, ask, fetch, noted, stored, until};
+use super::{SECRET, ask, content::handed_in, fetch, noted, stored, until};
 use crate::support::{World, soon};
 
 const NOW: &str = "2027-01-11T08:00:00Z";
@@ -65,12 +65,8 @@ async fn the_job_run_twice_writes_one_file_and_the_same_question_is_one_request(
     pool.drain().await;
 }
 
-#[tokio::test]
-async fn a_store_that_refuses_is_tried_again_and_nothing_half_done_stays() {
-    let world = World::at(NOW, Tz::Europe__Paris).await;
-    world.objects.faults().always(StorageFault::Away);
-    let pool = world.work_on("privacy");
-    let request = ask(&world).await;
+/// Waits until an attempt has failed.
+async fn until_refused(world: &World) {
     let refused = async {
         let mut owner = world.owner().await;
         while !sqlx::query_scalar::<_, bool>(
@@ -84,6 +80,15 @@ async fn a_store_that_refuses_is_tried_again_and_nothing_half_done_stays() {
         }
     };
     soon("refused", refused).await;
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_is_tried_again_and_nothing_half_done_stays() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    world.objects.faults().always(StorageFault::Away);
+    let pool = world.work_on("privacy");
+    let request = ask(&world).await;
+    until_refused(&world).await;
     assert!(matches!(
         fetch(&world, request.id).await,
         Err(Error::Conflict { code: "access_file_not_ready", .. })
@@ -93,6 +98,22 @@ async fn a_store_that_refuses_is_tried_again_and_nothing_half_done_stays() {
     until(&world, request.id, ExportStatus::Completed).await;
     fetch(&world, request.id).await.unwrap();
     assert_eq!((stored(&world).await.len(), world.storage().list_uploads(AREA).await.unwrap().len()), (1, 0));
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_open_leaves_no_archive_that_looks_whole() {
+    let world = World::at(NOW, Tz::Europe__Paris).await;
+    let (_, object) = handed_in(&world, &vec![7; 200_000]).await;
+    let mut cut = world.storage().get(&object).await.unwrap();
+    cut.truncate(100_000);
+    world.storage().put(&object, "application/octet-stream", cut).await.unwrap();
+    let request = ask(&world).await;
+    let pool = world.work_on("privacy");
+    until_refused(&world).await;
+    let fetched = fetch(&world, request.id).await;
+    assert!(matches!(fetched, Err(Error::Conflict { code: "access_file_not_ready", .. })), "{fetched:?}");
+    assert_eq!((stored(&world).await.len(), world.storage().list_uploads(AREA).await.unwrap().len()), (0, 0));
     pool.drain().await;
 }
 

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{PatientReading, PatientSection, rows};
+use super::{PatientReading, PatientSection, only, rows};
 use crate::{
     access::section::{
-        Holds::{Day, Flag, Moment, Text, Word},
+        Field,
+        Holds::{Day, Flag, List, Moment, Text, Word},
         Section, Shape, Words, code, field, words,
     },
-    error::{Error, Result},
+    error::Result,
     records,
 };
 
@@ -48,6 +49,69 @@ pub(super) static APPOINTMENTS: PatientSection = Section {
 const STATUSES: &[(&str, Words)] =
     &[("scheduled", words("prévu", "scheduled")), ("cancelled", words("annulé", "cancelled"))];
 
+pub(super) static CONSULTATIONS: PatientSection = Section {
+    shape: Shape {
+        name: "consultations",
+        title: words("Vos consultations par votre employeur", "Your consultations through your employer"),
+        tables: &["consultations", "consultation_events"],
+        fields: CONSULTATION,
+    },
+    read: rows!(
+        r#"SELECT json_build_object('id', c.id, 'appointment_id', c.appointment_id, 'starts_at', a.starts_at, 'ends_at', a.ends_at,
+               'company', c.company_name, 'status', c.status, 'started_at', c.started_at, 'ended_at', c.ended_at,
+               'actual_minutes', c.actual_minutes, 'cancelled_at', c.cancelled_at, 'cancel_reason', c.cancel_reason,
+               'created_at', c.created_at,
+               'events', (SELECT json_agg(json_build_object('at', e.at, 'event', e.kind,
+                                                            'by_you', coalesce(e.actor_id = c.employee_id, false)) ORDER BY e.id)
+                          FROM consultation_events e WHERE e.tenant_id = c.tenant_id AND e.consultation_id = c.id)) AS "row!"
+           FROM consultations c
+           JOIN appointments a ON a.tenant_id = c.tenant_id AND a.id = c.appointment_id
+           WHERE c.tenant_id = $1 AND a.patient_id = $2 ORDER BY a.starts_at, c.id"#
+    ),
+};
+
+/// What is told of a consultation, to the patient by the practice and to the employee by the platform.
+pub(in crate::access) const CONSULTATION: &[Field] = &[
+    field("starts_at", "Début prévu", "Planned begin", Moment),
+    field("ends_at", "Fin prévue", "Planned end", Moment),
+    field("practice", "Chez", "At", Text),
+    field("practitioner", "Avec", "With", Text),
+    field("company", "Entreprise", "Company", Text),
+    field("status", "État", "Status", Word(CONSULTATIONS_ARE)),
+    field("started_at", "Commencée le", "Begun on", Moment),
+    field("ended_at", "Terminée le", "Ended on", Moment),
+    field("actual_minutes", "Durée (minutes)", "Length (minutes)", Text),
+    field("cancel_reason", "Motif d’annulation", "Reason of the cancellation", Text),
+    field("created_at", "Prise le", "Booked on", Moment),
+    field("events", "Historique", "History", List(CONSULTATION_EVENTS)),
+    code("id"),
+];
+
+const CONSULTATIONS_ARE: &[(&str, Words)] = &[
+    ("scheduled", words("prévue", "scheduled")),
+    ("confirmed", words("confirmée", "confirmed")),
+    ("in_progress", words("en cours", "in progress")),
+    ("completed", words("terminée", "completed")),
+    ("cancelled", words("annulée", "cancelled")),
+    ("no_show", words("manquée", "missed")),
+];
+
+const CONSULTATION_EVENTS: &[Field] = &[
+    field("at", "Date", "Date", Moment),
+    field("event", "Fait", "Event", Word(CONSULTED)),
+    field("by_you", "Par vous-même", "By yourself", Flag),
+];
+
+const CONSULTED: &[(&str, Words)] = &[
+    ("scheduled", words("prise", "booked")),
+    ("confirmed", words("confirmée", "confirmed")),
+    ("room_joined", words("salle rejointe", "room entered")),
+    ("started", words("commencée", "begun")),
+    ("ended", words("terminée", "ended")),
+    ("cancelled", words("annulée", "cancelled")),
+    ("no_show", words("manquée", "missed")),
+];
+
 pub(super) static RECORDS: PatientSection = Section {
     shape: Shape {
         name: "medical_records",
@@ -83,13 +147,12 @@ async fn read_records(reading: &mut PatientReading) -> Result<Vec<Value>> {
     let versions = records::every_version(&mut reading.tx, &reading.vault, reading.patient).await?;
     let told = versions.into_iter().map(|version| {
         let records::WholeVersion { record, current, written_by } = version;
-        let mut row =
-            json!({ "current": current, "written_by": written_by, "written_at": record.summary.updated_at });
-        let whole = serde_json::to_value(&record).map_err(Error::internal)?;
-        for name in ["id", "kind", "title", "content", "occurred_on", "version", "created_at", "retracted_at"]
-        {
-            row[name] = whole[name].clone();
-        }
+        let names =
+            ["id", "kind", "title", "content", "occurred_on", "version", "created_at", "retracted_at"];
+        let mut row = only(&record, &names)?;
+        row["current"] = json!(current);
+        row["written_by"] = json!(written_by);
+        row["written_at"] = json!(record.summary.updated_at);
         Ok(row)
     });
     told.collect()

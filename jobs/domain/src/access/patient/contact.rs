@@ -23,6 +23,7 @@ pub(super) static PATIENT: PatientSection = Section {
             field("language", "Langue", "Language", Word(LANGUAGES)),
             field("sms_consent", "Rappels par SMS", "Reminders by SMS", Flag),
             field("email_consent", "Rappels par courriel", "Reminders by email", Flag),
+            field("imaging_consent", "Images médicales", "Medical pictures", Flag),
             field("created_at", "Enregistré le", "Registered on", Moment),
             field("updated_at", "Modifié le", "Changed on", Moment),
             field("deleted_at", "Supprimé le", "Deleted on", Moment),
@@ -31,7 +32,7 @@ pub(super) static PATIENT: PatientSection = Section {
     read: rows!(
         r#"SELECT json_build_object('id', id, 'first_name', first_name, 'last_name', last_name, 'birth_date', birth_date,
                'email', email, 'phone', phone, 'address', address, 'language', language, 'sms_consent', sms_consent,
-               'email_consent', email_consent, 'created_at', created_at, 'updated_at', updated_at,
+               'email_consent', email_consent, 'imaging_consent', imaging_consent, 'created_at', created_at, 'updated_at', updated_at,
                'deleted_at', deleted_at) AS "row!"
            FROM patients WHERE tenant_id = $1 AND id = $2"#
     ),
@@ -62,6 +63,7 @@ pub(super) static CONSENTS: PatientSection = Section {
 const PURPOSES: &[(&str, Words)] = &[
     ("reminder_sms", words("rappels par SMS", "reminders by SMS")),
     ("reminder_email", words("rappels par courriel", "reminders by email")),
+    ("imaging", words("images médicales", "medical pictures")),
 ];
 
 pub(super) static MESSAGES: PatientSection = Section {

@@ -3,27 +3,43 @@
 
 mod care;
 mod contact;
+mod files;
 mod money;
 mod trail;
 
-use super::{gathered::Attached, section::Section};
-use crate::{billing::papers_of_patient, db::TenantTx, error::Result, ids::PatientId, vault::Vault};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-/// One patient's rows at one moment.
+use super::{gathered::Attached, section::Section};
+use crate::{
+    db::TenantTx,
+    error::{Error, Result},
+    ids::PatientId,
+    vault::Vault,
+};
+
+pub(super) use care::CONSULTATION;
+pub(super) use files::papers;
+
+/// One patient's rows at one moment, and the files that the sections find.
 pub(super) struct PatientReading {
     pub(super) tx: TenantTx,
     pub(super) vault: Vault,
     pub(super) patient: PatientId,
+    pub(super) files: Vec<Attached>,
 }
 
 type PatientSection = Section<PatientReading>;
 
 /// In the order in which they are told.
-pub(super) static SECTIONS: [&PatientSection; 14] = [
+pub(super) static SECTIONS: [&PatientSection; 17] = [
     &contact::PATIENT,
     &contact::CONSENTS,
     &care::APPOINTMENTS,
+    &care::CONSULTATIONS,
     &care::RECORDS,
+    &files::FILES,
+    &files::PICTURES,
     &care::MATERIALS,
     &contact::MESSAGES,
     &contact::UNREACHABLE,
@@ -36,17 +52,12 @@ pub(super) static SECTIONS: [&PatientSection; 14] = [
     &trail::TRAIL,
 ];
 
-/// The files that belong to a patient: for now the papers of invoices. Another area adds its own here, each under a name that no
-/// other has.
-pub(super) async fn files(reading: &mut PatientReading) -> Result<Vec<Attached>> {
-    let papers = papers_of_patient(&mut reading.tx, reading.patient).await?;
-    Ok(papers.into_iter().map(|paper| Attached { name: plain(&paper.file_name), key: paper.key }).collect())
-}
-
-/// A name that leads to no folder and means nothing to a shell.
-fn plain(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
-    name.chars().map(plain).collect()
+/// A row of these fields of a thing.
+fn only(thing: &impl Serialize, names: &[&str]) -> Result<Value> {
+    let mut whole = serde_json::to_value(thing).map_err(Error::internal)?;
+    let row: Map<String, Value> =
+        names.iter().map(|name| ((*name).to_owned(), whole[*name].take())).collect();
+    Ok(Value::Object(row))
 }
 
 /// Reads a section's rows: a query whose first two parameters are the tenant and the patient, and that gives one JSON object a

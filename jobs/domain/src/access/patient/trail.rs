@@ -64,6 +64,11 @@ pub(super) static TRAIL: PatientSection = Section {
         r#"WITH things (id) AS (
                SELECT $2::uuid
                UNION ALL SELECT id FROM appointments WHERE tenant_id = $1 AND patient_id = $2
+               UNION ALL SELECT c.id FROM consultations c
+                         JOIN appointments a ON a.tenant_id = c.tenant_id AND a.id = c.appointment_id
+                         WHERE c.tenant_id = $1 AND a.patient_id = $2
+               UNION ALL SELECT id FROM files WHERE tenant_id = $1 AND patient_id = $2
+               UNION ALL SELECT id FROM images WHERE tenant_id = $1 AND patient_id = $2
                UNION ALL SELECT id FROM medical_records WHERE tenant_id = $1 AND patient_id = $2
                UNION ALL SELECT id FROM messages WHERE tenant_id = $1 AND patient_id = $2
                UNION ALL SELECT id FROM invoices WHERE tenant_id = $1 AND patient_id = $2
@@ -93,6 +98,24 @@ const ACTIONS: &[(&str, Words)] = &[
     ("appointment.cancel", words("rendez-vous annulé", "appointment cancelled")),
     ("appointment.confirm", words("rendez-vous confirmé", "appointment confirmed")),
     ("appointment.reschedule", words("rendez-vous déplacé", "appointment moved")),
+    ("consultation.book", words("consultation prise", "consultation booked")),
+    ("consultation.cancel", words("consultation annulée", "consultation cancelled")),
+    ("consultation.confirm", words("consultation confirmée", "consultation confirmed")),
+    ("consultation.end", words("consultation terminée", "consultation ended")),
+    ("consultation.no_show", words("consultation manquée", "consultation missed")),
+    ("consultation.start", words("consultation commencée", "consultation begun")),
+    ("erasure.cancel", words("effacement annulé", "erasure taken back")),
+    ("erasure.request", words("effacement demandé", "erasure asked for")),
+    ("file.list", words("liste des fichiers consultée", "list of the files read")),
+    ("file.look", words("fiche d’un fichier consultée", "description of a file read")),
+    ("file.read", words("fichier ouvert", "file opened")),
+    ("file.retract", words("fichier retiré", "file retracted")),
+    ("file.write", words("fichier déposé", "file handed in")),
+    ("image.complete", words("image envoyée", "picture sent")),
+    ("image.invite", words("image annoncée", "picture announced")),
+    ("image.list", words("liste des images consultée", "list of the pictures seen")),
+    ("image.read", words("image consultée", "picture seen")),
+    ("image.retract", words("image retirée", "picture retracted")),
     ("invoice.credit", words("avoir établi", "invoice credited")),
     ("invoice.draft", words("facture rédigée", "invoice drafted")),
     ("invoice.issue", words("facture émise", "invoice issued")),

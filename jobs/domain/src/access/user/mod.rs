@@ -2,6 +2,7 @@
 //! Free of what they wrote about patients: that belongs to those. An area whose rows are a user's own adds a section here.
 
 mod account;
+mod employment;
 mod told;
 mod work;
 
@@ -11,7 +12,7 @@ use crate::db::PersonTx;
 type UserSection = Section<PersonTx>;
 
 /// In the order in which they are told.
-pub(super) static SECTIONS: [&UserSection; 12] = [
+pub(super) static SECTIONS: [&UserSection; 14] = [
     &account::PROFILE,
     &account::MEMBERSHIPS,
     &account::INVITATIONS,
@@ -20,6 +21,8 @@ pub(super) static SECTIONS: [&UserSection; 12] = [
     &told::NOTIFICATIONS,
     &told::SUBSCRIPTIONS,
     &told::DIGESTS,
+    &employment::EMPLOYMENTS,
+    &employment::CONSULTATIONS,
     &work::PRACTITIONERS,
     &work::AVAILABILITY,
     &work::REQUESTS,

@@ -217,6 +217,12 @@ pub async fn linked(page: Page<Image>, storage: &Storage) -> Result<Page<Image>>
 }
 
 impl Image {
+    /// A name for whoever saves it: of our own making, so that nothing in it can mislead.
+    pub fn name(&self) -> String {
+        let suffix = if self.media_type == ImageMediaType::Jpeg { "jpg" } else { "png" };
+        format!("{}.{suffix}", self.id)
+    }
+
     /// Adds the links, where it may be shown.
     pub async fn linked(mut self, storage: &Storage) -> Result<Self> {
         if let Some((image, thumbnail)) = &self.objects {
@@ -224,8 +230,7 @@ impl Image {
                 Some(key) => Some(storage.link(key, &format!("{}-thumbnail.jpg", self.id), LINK).await?),
                 None => None,
             };
-            let suffix = if self.media_type == ImageMediaType::Jpeg { "jpg" } else { "png" };
-            let image = storage.link(image, &format!("{}.{suffix}", self.id), LINK).await?;
+            let image = storage.link(image, &self.name(), LINK).await?;
             self.links = Some(ImageLinks { image, thumbnail });
         }
         Ok(self)

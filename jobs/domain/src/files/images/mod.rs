@@ -12,7 +12,7 @@ pub use clear::{Leftovers, clear, cleared, sweep};
 pub(crate) use consent::{given, withdrawn};
 pub use image::{Image, ImageLinks, ImageMediaType, ImageStatus, NewImage, Sha256, linked};
 pub use invite::{ImageAsked, Invitation, complete, invite};
-pub use row::{ImageQuery, list, read, retract};
+pub use row::{HeldImage, ImageQuery, every_image, list, read, retract};
 pub use take::{Attempt, Refusal, Taken, available, begin, refuse};
 
 /// Most bytes of a picture.

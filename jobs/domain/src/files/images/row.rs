@@ -83,23 +83,29 @@ impl Row {
     }
 }
 
+/// Selects pictures with what they are shown by; the text is what follows the join with their patient.
+macro_rules! select_images {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT i.id AS "id: ImageId", i.patient_id AS "patient_id: PatientId", i.status AS "status: ImageStatus", i.reason,
+                      i.media_type AS "media_type: ImageMediaType", i.bytes, i.sealed, i.object_key, i.thumbnail_key,
+                      i.created_at, i.created_by AS "created_by: UserId", i.retracted_at,
+                      i.retracted_by AS "retracted_by: UserId", p.imaging_consent AS consent
+               FROM images i JOIN patients p ON p.tenant_id = i.tenant_id AND p.id = i.patient_id "#
+                + $rest,
+            $($argument),*
+        )
+    };
+}
+
 /// A picture with what it shows. That it was read is in the audit trail.
 pub async fn read(tx: &mut TenantTx, vault: &Vault, id: ImageId) -> Result<Image> {
     let tenant = tx.tenant();
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT i.id AS "id: ImageId", i.patient_id AS "patient_id: PatientId", i.status AS "status: ImageStatus", i.reason,
-                  i.media_type AS "media_type: ImageMediaType", i.bytes, i.sealed, i.object_key, i.thumbnail_key,
-                  i.created_at, i.created_by AS "created_by: UserId", i.retracted_at,
-                  i.retracted_by AS "retracted_by: UserId", p.imaging_consent AS consent
-           FROM images i JOIN patients p ON p.tenant_id = i.tenant_id AND p.id = i.patient_id AND p.deleted_at IS NULL
-           WHERE i.tenant_id = $1 AND i.id = $2"#,
-        tenant.0,
-        id.0,
-    )
-    .fetch_optional(tx.conn())
-    .await?
-    .ok_or(Error::NotFound("image"))?;
+    let row = select_images!("WHERE i.tenant_id = $1 AND i.id = $2 AND p.deleted_at IS NULL", tenant.0, id.0)
+        .fetch_optional(tx.conn())
+        .await?
+        .ok_or(Error::NotFound("image"))?;
     audit::record(tx, "image.read", "image", id.0).await?;
     let key = vault.reading(tx, subject(row.patient_id)).await?;
     row.open(&key, tenant)
@@ -123,15 +129,9 @@ pub async fn list(
     )
     .fetch_one(tx.conn())
     .await?;
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT i.id AS "id: ImageId", i.patient_id AS "patient_id: PatientId", i.status AS "status: ImageStatus", i.reason,
-                  i.media_type AS "media_type: ImageMediaType", i.bytes, i.sealed, i.object_key, i.thumbnail_key,
-                  i.created_at, i.created_by AS "created_by: UserId", i.retracted_at,
-                  i.retracted_by AS "retracted_by: UserId", p.imaging_consent AS consent
-           FROM images i JOIN patients p ON p.tenant_id = i.tenant_id AND p.id = i.patient_id
-           WHERE i.tenant_id = $1 AND i.patient_id = $2 AND ($3 OR i.retracted_at IS NULL)
-           ORDER BY i.id DESC LIMIT $4 OFFSET $5"#,
+    let rows = select_images!(
+        "WHERE i.tenant_id = $1 AND i.patient_id = $2 AND ($3 OR i.retracted_at IS NULL)
+         ORDER BY i.id DESC LIMIT $4 OFFSET $5",
         tenant.0,
         patient.0,
         query.retracted.0,
@@ -147,6 +147,34 @@ pub async fn list(
     let key = vault.reading(tx, subject(patient)).await?;
     let items = rows.into_iter().map(|row| row.open(&key, tenant));
     Ok(Page::new(items.collect::<Result<_>>()?, page, total))
+}
+
+/// A picture that is kept, for whose it is.
+#[derive(Debug)]
+pub struct HeldImage {
+    /// The picture.
+    pub image: Image,
+    /// Where it lies, whoever may be shown it; none where it never came or was refused.
+    pub object: Option<ObjectKey>,
+}
+
+/// Every picture of a patient, for the patient, the oldest first: also those that are shown to nobody any more. That they were read is
+/// for the caller to note.
+pub async fn every_image(tx: &mut TenantTx, vault: &Vault, patient: PatientId) -> Result<Vec<HeldImage>> {
+    let tenant = tx.tenant();
+    let rows =
+        select_images!("WHERE i.tenant_id = $1 AND i.patient_id = $2 ORDER BY i.id", tenant.0, patient.0)
+            .fetch_all(tx.conn())
+            .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let key = vault.reading(tx, subject(patient)).await?;
+    let held = rows.into_iter().map(|row| {
+        let object = row.object_key.as_deref().map(ObjectKey::parse).transpose()?;
+        Ok(HeldImage { image: row.open(&key, tenant)?, object })
+    });
+    held.collect()
 }
 
 /// What a change of a picture goes by.
