@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::Output,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use permanence_domain::{
@@ -241,12 +241,10 @@ async fn what_is_lost_comes_back_and_goes_on() {
     let env =
         [("DATABASE_OWNER_URL", &*owner), ("DATABASE_URL", &*login), ("BACKUP_DATABASE_URL", &*backup_login)];
     refused(folder, &server, &id, &env).await;
-    let begun = Instant::now();
     let output = permanence(folder, &env, &["backup", "restore", &id, "--json"]);
     assert!(output.status.success(), "{}", said(&output));
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(told["more"]["erasures"], json!({ "due": 1, "settled": 0, "foreign": 0 }), "{told}");
-    eprintln!("restored in {:?}: {}", begun.elapsed(), told["restored"]);
     let again = permanence(folder, &env, &["backup", "restore", &id]);
     assert!(said(&again).contains("is not empty"), "{}", said(&again));
 

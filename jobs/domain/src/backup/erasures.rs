@@ -70,8 +70,8 @@ impl ErasureNote {
     /// Puts it beside the backups; one that is there already stays as it is.
     pub async fn put(&self, storage: &Storage, signer: &Signer) -> Result<()> {
         let said = serde_json::to_vec(self).map_err(Error::internal)?;
-        let signed = Signed { note: self.clone(), signature: signer.mark(&said) };
-        let bytes = serde_json::to_vec(&signed).map_err(Error::internal)?;
+        let object = Signed { note: self.clone(), signature: signer.mark(&said) };
+        let bytes = serde_json::to_vec(&object).map_err(Error::internal)?;
         storage.put_new(&self.key()?, "application/json", bytes).await.map(drop)
     }
 }
@@ -93,9 +93,9 @@ pub async fn read_notes(storage: &Storage, signer: &Signer) -> Result<(Vec<Erasu
 }
 
 fn read(bytes: &[u8], signer: &Signer) -> Option<ErasureNote> {
-    let signed: Signed = serde_json::from_slice(bytes).ok()?;
-    let said = serde_json::to_vec(&signed.note).ok()?;
-    signer.marked(&said, &signed.signature).then_some(signed.note)
+    let Signed { note, signature } = serde_json::from_slice(bytes).ok()?;
+    let said = serde_json::to_vec(&note).ok()?;
+    signer.marked(&said, &signature).then_some(note)
 }
 
 /// What replaying came to.
@@ -157,4 +157,34 @@ async fn make_due(tx: &mut TenantTx, note: &ErasureNote) -> Result<bool> {
     .await?;
     audit::record(tx, "erasure.replay", "patient", note.patient_id.0).await?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn a_note_that_another_key_signed_or_that_was_changed_erases_nobody() {
+        let key = |byte: &str| Signer::of(&Secret::new(byte.repeat(32))).unwrap();
+        let at = "2027-01-04T08:00:00Z".parse().unwrap();
+        let note = ErasureNote {
+            tenant_id: TenantId(Uuid::from_u128(1)),
+            erasure_id: ErasureId(Uuid::from_u128(2)),
+            patient_id: PatientId(Uuid::from_u128(3)),
+            requested_at: at,
+            erased_at: at,
+        };
+        let signature = key("0a").mark(&serde_json::to_vec(&note).unwrap());
+        let object = serde_json::to_string(&Signed { note: note.clone(), signature }).unwrap();
+        assert_eq!(read(object.as_bytes(), &key("0a")), Some(note));
+        assert_eq!(read(object.as_bytes(), &key("0b")), None);
+        let other = Uuid::from_u128(4).to_string();
+        let changed = object.replace(&Uuid::from_u128(3).to_string(), &other);
+        assert!(changed.contains(&other));
+        assert_eq!(read(changed.as_bytes(), &key("0a")), None);
+        assert_eq!(read(b"{}", &key("0a")), None);
+    }
 }
