@@ -3,7 +3,7 @@
 use std::{error::Error, process::ExitCode};
 
 use crate::{
-    config::{Env, Secret, postgres_url},
+    config::{Env, postgres_url},
     migrate::{self, admit_backup, admit_scaler},
     telemetry::{self, LogFormat},
 };
@@ -27,8 +27,12 @@ pub async fn migrate() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut env = Env::of_process();
     let urls = postgres_url(&mut env, "DATABASE_OWNER_URL").zip(postgres_url(&mut env, "DATABASE_URL"));
-    let scaler = named(&mut env, "DATABASE_SCALER_URL");
-    let backup = named(&mut env, "BACKUP_DATABASE_URL");
+    // Either may be left out: where nothing is backed up, nobody may read everything.
+    let mut named = |name: &str| match env.get(name) {
+        Some(_) => postgres_url(&mut env, name).map(Some),
+        None => Some(None),
+    };
+    let (scaler, backup) = (named("DATABASE_SCALER_URL"), named("BACKUP_DATABASE_URL"));
     let (((owner, login), scaler), backup) = env.finish(urls.zip(scaler).zip(backup))?;
     let owner = owner.expose().parse()?;
     migrate::migrate(&owner, &login).await?;
@@ -39,12 +43,4 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         admit_backup(&owner, &backup).await?;
     }
     Ok(())
-}
-
-/// A login that may be left out: where nothing is backed up, nobody may read everything.
-fn named(env: &mut Env, name: &str) -> Option<Option<Secret>> {
-    match env.get(name) {
-        Some(_) => postgres_url(env, name).map(Some),
-        None => Some(None),
-    }
 }

@@ -52,6 +52,7 @@ impl ContentKey {
     }
 
     /// The same key for a thread of its own.
+    #[must_use]
     pub fn shared(&self) -> Self {
         Self(self.0.shared())
     }
