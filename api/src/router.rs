@@ -260,6 +260,7 @@ fn background() -> OpenApiRouter<App> {
         .routes(routes!(jobs::retry_job))
         .routes(routes!(jobs::cancel_job))
         .routes(routes!(jobs::discard_job))
+        .routes(routes!(health::platform::platform_health))
         .routes(routes!(queues::list_queues))
         .routes(routes!(queues::pause_queue))
         .routes(routes!(queues::resume_queue))

@@ -1,6 +1,6 @@
 //! What every handler shares.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -24,6 +24,8 @@ pub struct App {
     pub(crate) proxies: Arc<[IpNet]>,
     pub(crate) webhooks: Arc<WebhookConfig>,
     pub(crate) metrics: Option<Arc<PrometheusHandle>>,
+    /// Since when this process has served.
+    pub(crate) started: Instant,
 }
 
 impl App {
@@ -40,6 +42,7 @@ impl App {
             proxies: config.trusted_proxies.clone().into(),
             webhooks: Arc::new(config.webhooks.clone()),
             metrics: metrics.map(Arc::new),
+            started: Instant::now(),
         })
     }
 

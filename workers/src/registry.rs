@@ -5,6 +5,7 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 use permanence_domain::{
     access::jobs::{SendAccessDigest, WatchAccessRequests, WriteAccessFile},
     audit::jobs::{ForgetEntries, SealEntries},
+    backup::jobs::{RemoveBackups, WriteBackup},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
         RenderInvoicePreview, SendInvoice,
@@ -94,6 +95,8 @@ impl Registry {
             .with_long::<RefreshView>()
             .with::<SealEntries>()
             .with::<ForgetEntries>()
+            .with_long::<WriteBackup>()
+            .with::<RemoveBackups>()
     }
 
     fn with<J: Perform>(self) -> Self {

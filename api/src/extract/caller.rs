@@ -52,6 +52,7 @@ permissions!(
     AccessWrite,
     AuditRead,
     PlatformAuditRead,
+    PlatformHealthRead,
     PlatformPrivacyRead,
     ExportsRead,
     ExportsWrite,

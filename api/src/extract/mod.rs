@@ -18,7 +18,7 @@ pub(crate) use caller::{
     ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf,
     EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead, FilesWrite,
     InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead,
-    PatientsWrite, Permission, PlatformAuditRead, PlatformPrivacyRead, PracticeRead, PracticeWrite,
+    PatientsWrite, Permission, PlatformAuditRead, PlatformHealthRead, PlatformPrivacyRead, PracticeRead, PracticeWrite,
     PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite, ReportsBilling,
     ReportsUsage, UsersRead, UsersWrite,
 };

@@ -16,7 +16,12 @@ use permanence_domain::{
     migrate::MIGRATOR,
     storage::Storage,
 };
-use permanence_embedded::{sms::SmsCredentials, storage::ObjectStore, testing::TestDatabase};
+use permanence_embedded::{
+    Faults,
+    sms::SmsCredentials,
+    storage::{ObjectStore, StorageFault},
+    testing::TestDatabase,
+};
 use permanence_queue::Waker;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -176,6 +181,11 @@ impl TestApi {
     }
 
     /// The object store as the platform sees it.
+    /// Makes the store fail.
+    pub(crate) fn storage_faults(&self) -> &Faults<StorageFault> {
+        self.storage.faults()
+    }
+
     pub(crate) fn storage_config(&self) -> StorageConfig {
         StorageConfig::read(&mut Env::of(self.environment().map(|(name, value)| (name.to_owned(), value))))
             .expect("a configuration")

@@ -24,7 +24,7 @@ pub enum MigrateFailure {
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
     /// A login's URL cannot be read.
-    #[error("DATABASE_URL or DATABASE_SCALER_URL is not a URL")]
+    #[error("DATABASE_URL, BACKUP_DATABASE_URL or DATABASE_SCALER_URL is not a URL")]
     LoginUrl,
     /// The login could do more than take its roles.
     #[error(
@@ -63,7 +63,8 @@ pub async fn migrate(owner: &PgConnectOptions, login_url: &Secret) -> Result<(),
         }
         applied => applied?,
     }
-    admit(&mut conn, &login).await?;
+    let taken = "permanence_tenant, permanence_system, permanence_queue, permanence_person";
+    admit(&mut conn, &login, taken).await?;
     conn.close().await?;
     Ok(())
 }
@@ -89,10 +90,18 @@ pub async fn admit_scaler(owner: &PgConnectOptions, scaler_url: &Secret) -> Resu
     Ok(())
 }
 
-/// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take the four roles: each for one transaction, none
+/// Lets the login role of backups in: it may take the role that reads every row, and nothing else. Repeating it changes nothing.
+pub async fn admit_backup(owner: &PgConnectOptions, login_url: &Secret) -> Result<(), MigrateFailure> {
+    let login = Login::of(login_url)?;
+    let mut conn = PgConnection::connect_with(owner).await?;
+    admit(&mut conn, &login, "permanence_backup").await?;
+    conn.close().await?;
+    Ok(())
+}
+
+/// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take its roles: each for one transaction, none
 /// inherited.
-async fn admit(conn: &mut PgConnection, login: &Login) -> Result<(), MigrateFailure> {
-    let taken = "permanence_tenant, permanence_system, permanence_queue, permanence_person";
+async fn admit(conn: &mut PgConnection, login: &Login, taken: &str) -> Result<(), MigrateFailure> {
     make_role(conn, login, "NOINHERIT", taken).await?;
     let inherits: bool = sqlx::query_scalar("SELECT rolinherit OR rolsuper FROM pg_roles WHERE rolname = $1")
         .bind(&login.user)

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use permanence_domain::{
+    backup::note_erasure,
     error::Result,
     ids::ErasureId,
     import::files_left,
@@ -48,8 +49,14 @@ impl Perform for EraseSubjects {
     }
 }
 
-/// Empties the tables, then removes the objects; gives what must be gone now.
+/// Notes the erasure beside the backups, empties the tables, then removes the objects; gives what must be gone now.
 async fn remove(run: Run, services: &Services, id: ErasureId) -> Result<Vec<ObjectKey>> {
+    let mut tx = run.begin(services).await?;
+    let note = note_erasure(&mut tx, id).await?;
+    tx.commit().await?;
+    if let Some(note) = note {
+        note.put(services.backups()?, services.signer()?).await?;
+    }
     let mut tx = run.begin(services).await?;
     let objects = erase(&mut tx, services.vault()?, id).await?;
     tx.commit().await?;

@@ -5,6 +5,7 @@
 mod access;
 mod account_mails;
 mod audit;
+mod backup;
 mod billing;
 mod deliveries;
 mod erasure;

@@ -95,6 +95,8 @@ impl Platform {
                 messaging: None,
                 storage: Some(Storage::new(&storage)),
                 anchors: None,
+                backups: Some(Storage::new(&storage)),
+                backup: None,
                 vault: LocalMaster::parse(&master_keys()).map(Vault::new),
                 signer: Signer::of(&Secret::new("0d".repeat(32))),
             };

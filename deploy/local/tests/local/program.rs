@@ -61,6 +61,12 @@ impl Drop for Program {
 }
 
 impl Program {
+    /// Ends it as a machine that loses its power would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
     pub(crate) fn interrupt(mut self) {
         Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(self.child.wait().expect("it ends").success());
@@ -90,14 +96,14 @@ fn client() -> reqwest::Client {
 }
 
 /// A caller of the program's API.
-struct Caller {
+pub(crate) struct Caller {
     http: reqwest::Client,
     address: String,
     token: String,
 }
 
 impl Caller {
-    async fn sign_in(program: &Program, email: &str) -> Self {
+    pub(crate) async fn sign_in(program: &Program, email: &str) -> Self {
         let http = client();
         let login = json!({ "email": email, "password": "Bonjour1!" });
         let signed_in =
@@ -106,11 +112,11 @@ impl Caller {
         Self { http, address: program.address.clone(), token }
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         json_of(self.http.get(format!("{}/api/v1/{path}", self.address)).bearer_auth(&self.token)).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let request = self.http.post(format!("{}/api/v1/{path}", self.address)).bearer_auth(&self.token);
         json_of(request.header("idempotency-key", path).json(&body)).await
     }
@@ -129,16 +135,16 @@ impl Caller {
         json_of(request.header("if-match", format!("\"{version}\"")).json(&settings)).await;
     }
 
-    async fn outbox(&self) -> String {
+    pub(crate) async fn outbox(&self) -> String {
         let page = self.http.get(format!("{}/outbox", self.address)).send().await.expect("a page");
         page.text().await.expect("text")
     }
 }
 
-const ASSISTANT: &str = "assistante@cabinet-lilas.example";
+pub(crate) const ASSISTANT: &str = "assistante@cabinet-lilas.example";
 
 /// Books five minutes so close that the reminder leaves at once, for people whose day is free; gives the appointment.
-async fn book_for_soon(program: &Program) -> String {
+pub(crate) async fn book_for_soon(program: &Program) -> String {
     let admin = Caller::sign_in(program, "admin@cabinet-lilas.example").await;
     admin.be_awake().await;
     let practitioner = admin.post("practitioners", json!({ "first_name": "Ana", "last_name": "Rey" })).await;
@@ -190,9 +196,7 @@ async fn a_newcomer_books_and_reads_the_reminder_in_the_outbox_and_finds_all_aga
 #[tokio::test]
 async fn a_platform_killed_hard_starts_again() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut program = start(folder.path());
-    program.child.kill().expect("killed");
-    program.child.wait().expect("gone");
+    start(folder.path()).kill();
     let again = start(folder.path());
     Caller::sign_in(&again, ASSISTANT).await;
     again.interrupt();

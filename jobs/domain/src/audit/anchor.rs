@@ -161,3 +161,12 @@ pub async fn note_anchor(tx: &mut SystemTx, bytes: &[u8]) -> Result<()> {
 fn disagrees() -> Error {
     Error::internal("an anchor in the object store says otherwise than the seals: verify the audit trail")
 }
+
+/// How many anchors the store has that the database does not know: after a restore they hold the heads of what was lost, and the
+/// trail can not be anchored behind them.
+pub async fn anchors_beyond(tx: &mut SystemTx, storage: &Storage) -> Result<usize> {
+    let (last, _) = last_anchor(tx).await?;
+    let mut beyond = 0;
+    read_anchors(storage, |number, _| beyond += usize::from(number > last)).await?;
+    Ok(beyond)
+}

@@ -106,6 +106,8 @@ scopes! {
     AuditRead = "audit:read",
     /// Read every tenant's audit trail, as an operator of the platform.
     PlatformAuditRead = "platform_audit:read",
+    /// See how the whole platform stands, as an operator.
+    PlatformHealthRead = "platform_health:read",
     /// See the tenant's jobs; every tenant's, for operators.
     JobsRead = "jobs:read",
     /// Retry, cancel and discard them.
@@ -153,7 +155,7 @@ impl Role {
             ConsultationsBook, ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead,
             EmployeesSelf, EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead,
             FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
-            PatientsRead, PatientsWrite, PlatformAuditRead, PlatformPrivacyRead, PracticeRead, PracticeWrite,
+            PatientsRead, PatientsWrite, PlatformAuditRead, PlatformHealthRead, PlatformPrivacyRead, PracticeRead, PracticeWrite,
             PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling,
             ReportsUsage, UsersRead, UsersWrite,
         };
@@ -268,6 +270,7 @@ impl Role {
                 QueuesWrite,
                 PlatformAuditRead,
                 PlatformPrivacyRead,
+                PlatformHealthRead,
             ],
             Self::PlatformAdmin => &[
                 CompaniesManage,
@@ -279,6 +282,7 @@ impl Role {
                 QueuesRead,
                 PlatformAuditRead,
                 PlatformPrivacyRead,
+                PlatformHealthRead,
             ],
             Self::Employee => &[EmployeesSelf, ConsultationsBook, ConsultationsRead, ConsultationsCancel],
         }

@@ -46,7 +46,8 @@ impl ObjectKey {
                 && !part.starts_with('.')
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
-        let known = key.split('/').next().is_some_and(|area| AREAS.contains(&area) || area == PLATFORM);
+        let known =
+            key.split('/').next().is_some_and(|area| AREAS.contains(&area) || PLATFORM.contains(&area));
         let sound = known && key.len() <= 512 && key.split('/').count() == 3 && key.split('/').all(plain);
         if sound {
             Ok(Self(key.to_owned()))
@@ -92,8 +93,8 @@ const AREAS: [&str; 11] = [
     "uploads",
 ];
 
-/// The area of what belongs to no tenant.
-const PLATFORM: &str = "audit";
+/// The areas of what belongs to no tenant.
+const PLATFORM: [&str; 2] = ["audit", "backups"];
 
 /// A link under which an object can be kept.
 #[derive(Debug, Clone)]
