@@ -14,14 +14,16 @@ use permanence_queue::Waker;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    telemetry::init(LogFormat::Json);
-    match run().await {
+    let telemetry = telemetry::init(LogFormat::Json, "permanence-api");
+    let code = match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.end().await;
+    code
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use permanence_queue::trace::TRACEPARENT;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -333,6 +334,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static(TRACEPARENT),
             HeaderName::from_static("x-request-id"),
         ])
         .expose_headers([
@@ -340,6 +342,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::LOCATION,
             header::RETRY_AFTER,
             HeaderName::from_static("idempotency-replayed"),
+            HeaderName::from_static(TRACEPARENT),
             HeaderName::from_static("x-request-id"),
         ])
         .max_age(Duration::from_mins(10))

@@ -51,16 +51,17 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    let operates = matches!(
-        command,
-        Some(Command::Queues(_) | Command::Jobs(_) | Command::Audit(_) | Command::Privacy(_))
-    );
-    if !operates {
-        telemetry::init(LogFormat::Text);
-    }
     let ended = match command {
-        None => run().await,
-        Some(Command::Reset) => parts::reset(&folder()).await,
+        None => {
+            let telemetry = telemetry::init(LogFormat::Text, "permanence");
+            let ended = run().await;
+            telemetry.end().await;
+            ended
+        }
+        Some(Command::Reset) => {
+            telemetry::log(LogFormat::Text);
+            parts::reset(&folder()).await
+        }
         Some(Command::Queues(wanted)) => return commands::queues(&folder(), wanted).await,
         Some(Command::Privacy(wanted)) => return commands::privacy(&folder(), wanted),
         Some(Command::Audit(wanted)) => return commands::audit(&folder(), wanted).await,

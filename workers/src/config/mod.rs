@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use permanence_domain::{
     config::{ConfigError, DatabaseConfig, Env, StorageConfig, parsed},
     privacy::Signer,
+    telemetry::TelemetryConfig,
     vault::Vault,
 };
 
@@ -66,6 +67,8 @@ impl WorkerConfig {
         let vault = if needs.vault { Vault::read(env).map(Some) } else { Some(None) };
         let signer = if needs.vault { Signer::read(env).map(Some) } else { Some(None) };
         let anchors = if needs.storage { StorageConfig::read_for_anchors(env).map(Some) } else { Some(None) };
+        // Read once more where the process begins, before all else: here for its problems to be told with the others.
+        TelemetryConfig::read(env, "")?;
         Some(Self {
             database: database?,
             concurrency: concurrency?,

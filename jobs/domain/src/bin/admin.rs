@@ -19,7 +19,7 @@ const USAGE: &str = "usage: admin create-practice NAME ZONE EMAIL FULL_NAME
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    telemetry::init(LogFormat::Json);
+    telemetry::log(LogFormat::Json);
     match run(&std::env::args().skip(1).collect::<Vec<_>>()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

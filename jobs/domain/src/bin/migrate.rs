@@ -11,7 +11,7 @@ use permanence_domain::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    telemetry::init(LogFormat::Json);
+    telemetry::log(LogFormat::Json);
     match run().await {
         Ok(()) => {
             tracing::info!("the database is up to date");
