@@ -6,3 +6,4 @@ mod audit;
 mod commands;
 mod journey;
 mod program;
+mod traces;

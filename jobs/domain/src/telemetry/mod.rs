@@ -131,3 +131,122 @@ fn everything_but(targets: [&'static str; 2]) -> Targets {
     let off = targets.map(|target| (target, LevelFilter::OFF));
     Targets::new().with_default(LevelFilter::TRACE).with_targets(off)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{Router, extract::State, http::HeaderMap, routing::post};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    type Received = Arc<Mutex<Vec<(HeaderMap, String)>>>;
+
+    async fn take(State(received): State<Received>, headers: HeaderMap, body: String) {
+        received.lock().unwrap().push((headers, body));
+    }
+
+    /// A server that receives reports, and the configuration that leads to it.
+    async fn server() -> (Received, TelemetryConfig) {
+        let received = Received::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dsn = format!("http://key@{}/7", listener.local_addr().unwrap());
+        let routes = Router::new().route("/api/7/envelope/", post(take)).with_state(received.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let mut env =
+            Env::of([("SENTRY_DSN".to_owned(), dsn), ("SENTRY_ENVIRONMENT".to_owned(), "test".to_owned())]);
+        (received, TelemetryConfig::read(&mut env, "permanence-api").unwrap())
+    }
+
+    fn within(telemetry: &Telemetry, faults: impl FnOnce()) {
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(telemetry.layer()), faults);
+    }
+
+    #[tokio::test]
+    async fn a_report_holds_facts_and_nothing_of_a_person() {
+        let (received, config) = server().await;
+        let telemetry = Telemetry::new(config);
+        within(&telemetry, || {
+            let route = "/api/v1/patients/{id}";
+            let span = tracing::info_span!(
+                "request",
+                request_id = "01a1",
+                method = "GET",
+                route,
+                patient = "Garcia"
+            );
+            span.in_scope(|| {
+                tracing::error!(target: trace::FAULTS, fault = "request", status = 500, code = "internal",
+                    error = "duplicate key (email)=(helene@garcia.example)", "Garcia");
+                tracing::error!(error = "Garcia", "what is logged is not reported");
+            });
+        });
+        telemetry.end().await;
+
+        let received = received.lock().unwrap();
+        let [(headers, body)] = received.as_slice() else { panic!("{received:?}") };
+        let auth = headers["x-sentry-auth"].to_str().unwrap();
+        assert!(auth.contains("sentry_key=key") && auth.contains("sentry_client=permanence/"), "{auth}");
+        let mut event: Value = serde_json::from_str(body.lines().nth(2).unwrap()).unwrap();
+        for drawn in ["event_id", "timestamp", "release"] {
+            assert!(event.as_object_mut().unwrap().remove(drawn).is_some(), "{drawn}");
+        }
+        assert_eq!(
+            event,
+            json!({
+                "exception": { "values": [{ "type": "request", "value": "internal" }] },
+                "transaction": "/api/v1/patients/{id}",
+                "fingerprint": ["request", "internal", "/api/v1/patients/{id}"],
+                "logger": "permanence-api",
+                "environment": "test",
+                "tags": { "fault": "request", "status": "500", "code": "internal", "method": "GET",
+                    "request_id": "01a1", "route": "/api/v1/patients/{id}" },
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn faults_without_end_are_some_reports() {
+        let (received, config) = server().await;
+        let telemetry = Telemetry::new(config);
+        within(&telemetry, || {
+            for id in 0..1_000_i64 {
+                tracing::error!(target: trace::FAULTS, fault = "dead_job", kind = "stock.watch", id, code = "lost");
+            }
+        });
+        telemetry.end().await;
+        assert_eq!(received.lock().unwrap().len(), 20);
+    }
+
+    #[tokio::test]
+    async fn what_goes_to_traces_and_reports_is_not_logged() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let writer = Writer(log.clone());
+        let subscriber = tracing_subscriber::registry().with(logs(LogFormat::Json, move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            let _work = tracing::info_span!("job", id = 7, trace_id = "4bf9").entered();
+            let _span =
+                tracing::info_span!(target: trace::SPANS, "hand over", otel.kind = "client").entered();
+            tracing::error!(target: trace::FAULTS, fault = "dead_job");
+            tracing::info!("sent");
+        });
+        let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+        let line: Value = serde_json::from_str(&log).expect("one line");
+        assert_eq!(line["span"], json!({ "id": 7, "trace_id": "4bf9", "name": "job" }), "{line}");
+    }
+
+    #[derive(Clone)]
+    struct Writer(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Writer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+}
