@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn what_is_no_traceparent_begins_a_trace() {
         traced(|| {
-            for wrong in ["", "héron", "00-4bf9-00f067aa0ba902b7-01", &GIVEN.replace('4', "0"), &GIVEN[..54]]
+            for wrong in ["", "héron", "00-4bf9-00f067aa0ba902b7-01", &GIVEN.replace('4', "0")]
             {
                 let request = span();
                 follow(&request, Some(wrong));

@@ -14,7 +14,11 @@ use permanence_queue::{
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+};
 
 use crate::support::{Running, TestDb, database, eventually};
 
@@ -44,7 +48,8 @@ async fn traces(db: &TestDb) -> Vec<Option<String>> {
 #[tokio::test]
 async fn retries_follow_ups_batches_and_dead_ones_stay_in_the_trace() {
     let provider = SdkTracerProvider::builder().build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let ours = Targets::new().with_target(trace::SPANS, LevelFilter::INFO);
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test")).with_filter(ours);
     let _traced = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     let db = database().await;
     let request = tracing::info_span!(target: trace::SPANS, "request");
