@@ -97,8 +97,7 @@ mod tests {
     #[test]
     fn what_is_no_traceparent_begins_a_trace() {
         traced(|| {
-            for wrong in ["", "héron", "00-4bf9-00f067aa0ba902b7-01", &GIVEN.replace('4', "0")]
-            {
+            for wrong in ["", "héron", "00-4bf9-00f067aa0ba902b7-01", &GIVEN.replace('4', "0")] {
                 let request = span();
                 follow(&request, Some(wrong));
                 assert_ne!(id(&request).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"), "{wrong}");
