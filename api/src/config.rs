@@ -8,6 +8,7 @@ use permanence_domain::{
         AuthConfig, ConfigError, DatabaseConfig, Env, Secret, StorageConfig, encryption_key, http_url, parsed,
     },
     notifications::receipts::{Provider, webhook_base, webhook_url},
+    telemetry::TelemetryConfig,
     vault::Vault,
 };
 
@@ -62,6 +63,8 @@ impl ApiConfig {
         let encryption_key = encryption_key(env);
         let vault = Vault::read(env);
         let webhooks = WebhookConfig::read(env);
+        // Read once more where the process begins, before all else: here for its problems to be told with the others.
+        TelemetryConfig::read(env, "")?;
         Some(Self {
             listen: listen?,
             cors_origins: cors_origins?,

@@ -206,6 +206,11 @@ impl IntoResponse for ProblemBody {
     }
 }
 
+/// The code of the problem that a response carries.
+pub(crate) fn code(response: &Response) -> Option<&'static str> {
+    response.extensions().get::<ProblemBody>().map(|problem| problem.code)
+}
+
 /// Writes the problem that a response carries, with the id of its request.
 pub(crate) fn with_request_id(mut response: Response, request: Uuid) -> Response {
     let Some(mut body) = response.extensions_mut().remove::<ProblemBody>() else {

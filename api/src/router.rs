@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use permanence_queue::trace::TRACEPARENT;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -24,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     access, appointments, audit, auth, availability,
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
-    companies, consultations, docs, employees,
+    companies, conditional, consultations, docs, employees,
     error::{ApiError, unknown_method, unknown_route},
     exports, figures, files, health, images, inventory, jobs, messages, migrations, notifications, observe,
     pages, patients, practitioners, privacy, queues, records, reports, rooms, settings,
@@ -316,6 +317,7 @@ pub fn router(app: App) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(conditional::conditional))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         // An archive is compressed already, and its length is to be told.
         .layer(
@@ -350,7 +352,9 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_MATCH,
+            header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static(TRACEPARENT),
             HeaderName::from_static("x-request-id"),
         ])
         .expose_headers([
@@ -358,6 +362,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::LOCATION,
             header::RETRY_AFTER,
             HeaderName::from_static("idempotency-replayed"),
+            HeaderName::from_static(TRACEPARENT),
             HeaderName::from_static("x-request-id"),
         ])
         .max_age(Duration::from_mins(10))

@@ -75,24 +75,28 @@ fn needs(pool: &str) -> Needs {
 
 /// A pool's process, whole: reads the environment, performs until told to end.
 pub async fn pool(pool: &'static str) -> ExitCode {
-    telemetry::init(LogFormat::Json);
-    ended(run_pool(pool).await)
+    ended(&format!("permanence-{pool}"), run_pool(pool)).await
 }
 
 /// The scheduler's process, whole.
 pub async fn scheduler() -> ExitCode {
-    telemetry::init(LogFormat::Json);
-    ended(run_scheduler().await)
+    ended("permanence-scheduler", run_scheduler()).await
 }
 
-fn ended(result: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
-    match result {
+async fn ended(
+    service: &str,
+    running: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>,
+) -> ExitCode {
+    let telemetry = telemetry::init(LogFormat::Json, service);
+    let code = match running.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.end().await;
+    code
 }
 
 async fn run_pool(pool: &'static str) -> Result<(), Box<dyn Error + Send + Sync>> {

@@ -18,9 +18,9 @@ pub(crate) use caller::{
     ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf,
     EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead, FilesWrite,
     InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead,
-    PatientsWrite, Permission, PlatformAuditRead, PlatformHealthRead, PlatformPrivacyRead, PracticeRead, PracticeWrite,
-    PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite, ReportsBilling,
-    ReportsUsage, UsersRead, UsersWrite,
+    PatientsWrite, Permission, PlatformAuditRead, PlatformHealthRead, PlatformPrivacyRead, PracticeRead,
+    PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite,
+    ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

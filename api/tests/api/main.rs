@@ -9,6 +9,7 @@ mod auth;
 mod availability;
 mod billing;
 mod companies;
+mod conditional;
 mod consultations;
 mod contract;
 mod dashboard;

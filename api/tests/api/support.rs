@@ -360,6 +360,18 @@ impl Client<'_> {
     }
 }
 
+/// The ids of a list, read page after page by `before`.
+pub(crate) async fn walk(client: &Client<'_>, path: &str) -> Vec<Value> {
+    let mut page = client.get(path).await.expect(200).body;
+    let mut ids = Vec::new();
+    loop {
+        ids.extend(page["items"].as_array().expect("items").iter().map(|item| item["id"].clone()));
+        let Some(next) = page["next"].as_str() else { return ids };
+        page = client.get(&format!("{path}&before={next}")).await.expect(200).body;
+        assert!(page.get("total").is_none() && page.get("page").is_none(), "nothing is counted: {page}");
+    }
+}
+
 /// A patient who can be reminded by SMS.
 pub(crate) fn patient(first: &str, last: &str) -> Value {
     json!({ "first_name": first, "last_name": last, "phone": "06 00 00 00 01", "consents": { "reminder_sms": true } })

@@ -63,23 +63,17 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    let operates = matches!(
-        command,
-        Some(
-            Command::Queues(_)
-                | Command::Jobs(_)
-                | Command::Audit(_)
-                | Command::Privacy(_)
-                | Command::Backup(_)
-                | Command::Run { .. }
-        )
-    );
-    if !operates {
-        telemetry::init(LogFormat::Text);
-    }
     let ended = match command {
-        None => start().await,
-        Some(Command::Reset) => parts::reset(&folder()).await,
+        None => {
+            let telemetry = telemetry::init(LogFormat::Text, "permanence");
+            let ended = start().await;
+            telemetry.end().await;
+            ended
+        }
+        Some(Command::Reset) => {
+            telemetry::log(LogFormat::Text);
+            parts::reset(&folder()).await
+        }
         Some(Command::Run { process, arguments }) => return run::run(process, &arguments).await,
         Some(Command::Queues(wanted)) => return commands::queues(&folder(), wanted).await,
         Some(Command::Privacy(wanted)) => return commands::privacy(&folder(), wanted),

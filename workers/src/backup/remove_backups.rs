@@ -1,9 +1,10 @@
 //! Removes the backups that have served their time; what dead runs left and nobody noted; and the notes of erasures that no backup is
 //! older than. What the store refuses to remove, because it is locked, is met by the next run.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, pin::pin};
 
 use chrono::{DateTime, Duration, Utc};
+use futures::TryStreamExt;
 use permanence_domain::{
     backup::{
         DUMPS, Manifest, NOTES, backup_of, dump_key, jobs::RemoveBackups, list_manifests, manifest_key,
@@ -53,18 +54,12 @@ impl Perform for RemoveBackups {
 async fn sweep(storage: &Storage, services: &Services, kept: &[&Manifest]) -> Result<usize> {
     let known: BTreeSet<BackupId> = kept.iter().map(|manifest| manifest.id).collect();
     let before = services.db.clock().now() - patience();
-    let (mut left, mut after) = (0, None);
-    loop {
-        let page = storage.list_area(DUMPS, after.as_deref()).await?;
-        for object in &page.objects {
-            if object.kept_at < before && backup_of(&object.key).is_none_or(|id| !known.contains(&id)) {
-                storage.remove(&object.key).await?;
-                left += 1;
-            }
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
+    let mut left = 0;
+    let mut dumps = pin!(storage.every(DUMPS.to_owned()));
+    while let Some(object) = dumps.try_next().await? {
+        if object.kept_at < before && backup_of(&object.key).is_none_or(|id| !known.contains(&id)) {
+            storage.remove(&object.key).await?;
+            left += 1;
         }
     }
     for upload in storage.list_uploads(DUMPS).await? {
@@ -79,19 +74,14 @@ async fn sweep(storage: &Storage, services: &Services, kept: &[&Manifest]) -> Re
 /// Removes the notes of erasures that came before every backup that is kept: none of them holds those people.
 async fn forget_notes(storage: &Storage, kept: &[&Manifest]) -> Result<usize> {
     let Some(oldest) = kept.iter().map(|manifest| manifest.at).min() else { return Ok(0) };
-    let (mut gone, mut after) = (0, None);
-    loop {
-        let page = storage.list_area(NOTES, after.as_deref()).await?;
-        for object in &page.objects {
-            // A note is written before the rows go, and the store's clock is not the database's.
-            if object.kept_at + patience() < oldest {
-                storage.remove(&object.key).await?;
-                gone += 1;
-            }
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(gone);
+    let mut gone = 0;
+    let mut notes = pin!(storage.every(NOTES.to_owned()));
+    while let Some(object) = notes.try_next().await? {
+        // A note is written before the rows go, and the store's clock is not the database's.
+        if object.kept_at + patience() < oldest {
+            storage.remove(&object.key).await?;
+            gone += 1;
         }
     }
+    Ok(gone)
 }

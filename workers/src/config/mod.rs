@@ -8,6 +8,7 @@ use std::{net::SocketAddr, sync::Arc};
 use permanence_domain::{
     config::{ConfigError, DatabaseConfig, Env, StorageConfig, parsed},
     privacy::Signer,
+    telemetry::TelemetryConfig,
     vault::Vault,
 };
 
@@ -78,6 +79,8 @@ impl WorkerConfig {
         let backups = if needs.storage { StorageConfig::read_for_backups(env).map(Some) } else { Some(None) };
         let backup =
             if needs.backup { BackupServices::read(env).map(Arc::new).map(Some) } else { Some(None) };
+        // Read once more where the process begins, before all else: here for its problems to be told with the others.
+        TelemetryConfig::read(env, "")?;
         Some(Self {
             database: database?,
             concurrency: concurrency?,

@@ -8,3 +8,4 @@ mod commands;
 mod journey;
 mod program;
 mod run;
+mod traces;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub(crate) struct Program {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     said: String,
 }
 
@@ -33,8 +33,15 @@ pub(crate) fn free_address() -> String {
 
 /// Starts it and reads until it says that it is ready.
 pub(crate) fn start(folder: &Path) -> Program {
+    start_with(folder, &[])
+}
+
+/// The same with more variables.
+pub(crate) fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Program {
     let listen = free_address();
-    let mut child = command(folder, &listen).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut command = command(folder, &listen);
+    let mut child =
+        command.envs(variables.iter().copied()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     let mut said = String::new();
     for line in lines.by_ref() {
@@ -97,9 +104,9 @@ fn client() -> reqwest::Client {
 
 /// A caller of the program's API.
 pub(crate) struct Caller {
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     address: String,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Caller {
@@ -143,8 +150,8 @@ impl Caller {
 
 pub(crate) const ASSISTANT: &str = "assistante@cabinet-lilas.example";
 
-/// Books five minutes so close that the reminder leaves at once, for people whose day is free; gives the appointment.
-pub(crate) async fn book_for_soon(program: &Program) -> String {
+/// What books five minutes so close that the reminder leaves at once, for people whose day is free; and who may book it.
+pub(crate) async fn booking_for_soon(program: &Program) -> (Caller, Value) {
     let admin = Caller::sign_in(program, "admin@cabinet-lilas.example").await;
     admin.be_awake().await;
     let practitioner = admin.post("practitioners", json!({ "first_name": "Ana", "last_name": "Rey" })).await;
@@ -155,8 +162,14 @@ pub(crate) async fn book_for_soon(program: &Program) -> String {
     let starts = SystemClock.now() + chrono::Duration::hours(5);
     let booking = json!({ "patient_id": patient["id"], "practitioner_id": practitioner["id"],
         "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339(),
+        // Whatever the hour: the practice may be closed then.
         "outside_availability": true });
-    // Whatever the hour: the practice may be closed then.
+    (admin, booking)
+}
+
+/// Books it; gives the appointment.
+pub(crate) async fn book_for_soon(program: &Program) -> String {
+    let (admin, booking) = booking_for_soon(program).await;
     admin.post("appointments", booking).await["id"].as_str().expect("an id").to_owned()
 }
 

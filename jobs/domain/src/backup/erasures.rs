@@ -2,7 +2,10 @@
 //! them; whoever restores it has the notes replayed, so that those people are out of sight at once and erased again. A note holds ids
 //! and nothing else, and is signed: whoever can write into the store can have nobody erased.
 
+use std::pin::pin;
+
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -78,18 +81,15 @@ impl ErasureNote {
 
 /// Every note that this key signed, and how many objects there are that it did not.
 pub async fn read_notes(storage: &Storage, signer: &Signer) -> Result<(Vec<ErasureNote>, usize)> {
-    let (mut notes, mut foreign, mut after) = (Vec::new(), 0, None);
-    loop {
-        let keys = storage.list(NOTES, after.as_ref()).await?;
-        let Some(last) = keys.last() else { return Ok((notes, foreign)) };
-        after = Some(last.clone());
-        for key in &keys {
-            match read(&storage.get(key).await?, signer) {
-                Some(note) => notes.push(note),
-                None => foreign += 1,
-            }
+    let (mut notes, mut foreign) = (Vec::new(), 0);
+    let mut kept = pin!(storage.every(NOTES.to_owned()));
+    while let Some(object) = kept.try_next().await? {
+        match read(&storage.get(&object.key).await?, signer) {
+            Some(note) => notes.push(note),
+            None => foreign += 1,
         }
     }
+    Ok((notes, foreign))
 }
 
 fn read(bytes: &[u8], signer: &Signer) -> Option<ErasureNote> {

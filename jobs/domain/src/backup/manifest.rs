@@ -1,7 +1,10 @@
 //! The manifest of a backup: what lies beside it in the store and says all that restoring it takes but the key. Nothing in it is of a
 //! tenant. It is marked under the backup's own key, so that nobody who can write into the store can say otherwise.
 
+use std::pin::pin;
+
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::TableFigures;
@@ -133,14 +136,10 @@ pub async fn read_manifest(storage: &Storage, id: BackupId) -> Result<Manifest> 
 
 /// Every backup that has a manifest, the oldest first.
 pub async fn list_manifests(storage: &Storage) -> Result<Vec<Manifest>> {
-    let (mut manifests, mut after) = (Vec::new(), None);
-    loop {
-        let keys = storage.list(MANIFESTS, after.as_ref()).await?;
-        let Some(last) = keys.last() else { break };
-        after = Some(last.clone());
-        for key in &keys {
-            manifests.push(Manifest::read(&storage.get(key).await?)?);
-        }
+    let mut manifests = Vec::new();
+    let mut kept = pin!(storage.every(MANIFESTS.to_owned()));
+    while let Some(object) = kept.try_next().await? {
+        manifests.push(Manifest::read(&storage.get(&object.key).await?)?);
     }
     manifests.sort_by_key(|manifest| manifest.at);
     Ok(manifests)

@@ -155,9 +155,9 @@ impl Role {
             ConsultationsBook, ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead,
             EmployeesSelf, EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead,
             FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
-            PatientsRead, PatientsWrite, PlatformAuditRead, PlatformHealthRead, PlatformPrivacyRead, PracticeRead, PracticeWrite,
-            PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling,
-            ReportsUsage, UsersRead, UsersWrite,
+            PatientsRead, PatientsWrite, PlatformAuditRead, PlatformHealthRead, PlatformPrivacyRead,
+            PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead,
+            RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[

@@ -11,7 +11,7 @@ use crate::{
 /// The program, whole: applies the migrations as the owner of `DATABASE_OWNER_URL`, lets in the login role of `DATABASE_URL` and,
 /// where they are named, the autoscaler's of `DATABASE_SCALER_URL` and that of backups, `BACKUP_DATABASE_URL`.
 pub async fn migrate() -> ExitCode {
-    telemetry::init(LogFormat::Json);
+    telemetry::log(LogFormat::Json);
     match run().await {
         Ok(()) => {
             tracing::info!("the database is up to date");

@@ -3,6 +3,7 @@
 mod list;
 mod multipart;
 mod stream;
+mod traced;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -135,6 +136,7 @@ impl Storage {
                 .endpoint_url(config.endpoint.as_str().trim_end_matches('/'))
                 .credentials_provider(credentials)
                 .force_path_style(true)
+                .interceptor(traced::Traced)
                 .build(),
         );
         Self { client, bucket: config.bucket.clone() }

@@ -50,7 +50,8 @@ async fn every_table_is_bound_by_forced_row_level_security() {
     for (table, has_tenant) in tables(&mut owner).await {
         let known = WITHOUT_TENANT.iter().any(|(name, _)| *name == table);
         assert!(has_tenant != known, "{table}: a tenant_id, or a reason not to have one");
-        let out_of_reach = ["queue.", "public.account_", "public.sign_in_limits", "public.audit_", "public.backups"];
+        let out_of_reach =
+            ["queue.", "public.account_", "public.sign_in_limits", "public.audit_", "public.backups"];
         if known && out_of_reach.iter().any(|begin| table.starts_with(begin)) {
             let rights: bool = sqlx::query_scalar(
                 "SELECT has_table_privilege('permanence_tenant', $1, 'SELECT, INSERT, UPDATE, DELETE')",

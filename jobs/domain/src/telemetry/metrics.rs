@@ -1,51 +1,9 @@
-//! Logs as JSON lines on standard error, with request and job ids and no personal data; metrics for Prometheus
-//! (docs/LOGGING.md).
+//! Metrics for Prometheus: the recorder and its buckets.
 
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line, for machines.
-    Json,
-    /// Short coloured lines, for a person at a terminal.
-    Text,
-}
-
-/// What is logged where `RUST_LOG` says nothing. Statements are logged by sqlx with their text only, and only slow ones at this level.
-const DEFAULT_FILTER: &str = "info,apalis=warn,s3s=warn,tokio_cron_scheduler=warn";
-
-/// Starts logging; `RUST_LOG` chooses what, `info` where it is absent or empty. A second call changes nothing.
-pub fn init(format: LogFormat) {
-    // The library takes an empty variable for "errors alone".
-    let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.trim().is_empty());
-    let filter = wanted
-        .and_then(|wanted| EnvFilter::try_new(wanted).ok())
-        .unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
-    let registry = tracing_subscriber::registry().with(filter);
-    let started = match format {
-        LogFormat::Json => registry
-            .with(
-                fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false)
-                    .with_writer(std::io::stderr),
-            )
-            .try_init(),
-        LogFormat::Text => {
-            registry.with(fmt::layer().compact().with_target(false).with_writer(std::io::stderr)).try_init()
-        }
-    };
-    if let Err(error) = started {
-        tracing::debug!(%error, "logging was started before");
-    }
-}
 
 /// Upper bounds of the histograms, seconds: from a cached read to a job of a minute. Buckets add up across processes,
 /// quantiles do not.
