@@ -228,7 +228,7 @@ pub(crate) async fn platform_health(
 ) -> Result<Json<PlatformHealth>> {
     // The caller is known: the connection goes back before the questions want theirs.
     read.tx.commit().await?;
-    Ok(Json(of(&app).await))
+    Ok(Json(Box::pin(of(&app)).await))
 }
 
 async fn of(app: &App) -> PlatformHealth {

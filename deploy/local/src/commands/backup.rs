@@ -1,7 +1,7 @@
 //! `permanence backup …`: has a backup written, lists those in the store, proves one by restoring it onto a server of its own, and
 //! restores one into an empty database. What it needs of a platform that is gone is its store and its keys.
 
-use std::{path::Path, sync::Arc};
+use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use clap::Subcommand;
 use permanence_domain::{
@@ -117,12 +117,11 @@ async fn opened(
 ) -> Result<(Manifest, BackupKeys, Programs), Refusal> {
     let keys = BackupKeys::read(&mut place.env).zip(Programs::read(&mut place.env));
     let (keys, programs) = place.env.clone().finish(keys).map_err(Failure::from)?;
-    let manifest = match id {
-        Some(id) => read_manifest(&place.storage, id).await?,
-        None => {
-            let newest = list_manifests(&place.storage).await?.pop();
-            newest.ok_or_else(|| Refusal::Failed("there is no backup in the store".into()))?
-        }
+    let manifest = if let Some(id) = id {
+        read_manifest(&place.storage, id).await?
+    } else {
+        let newest = list_manifests(&place.storage).await?.pop();
+        newest.ok_or_else(|| Refusal::Failed("there is no backup in the store".into()))?
     };
     Ok((manifest, keys, programs))
 }
@@ -220,13 +219,16 @@ async fn restore_into(folder: &Path, id: BackupId, json: bool) -> Result<(), Ref
         let mut text = format!("erasures: {} due again, {} settled\n", replayed.due, replayed.settled);
         if replayed.foreign > 0 {
             let foreign = replayed.foreign;
-            text += &format!(
-                "WARNING  {foreign} notes of erasures were signed by another CERTIFICATE_KEY: nothing was done about them\n"
+            // Writing to a String does not fail.
+            let _ = writeln!(
+                text,
+                "WARNING  {foreign} notes of erasures were signed by another CERTIFICATE_KEY: nothing was done about them"
             );
         }
         if anchors > 0 {
-            text += &format!(
-                "{anchors} anchors of the audit trail are newer than the backup: deploy/runbooks/audit-trail.md, after a restore\n"
+            let _ = writeln!(
+                text,
+                "{anchors} anchors of the audit trail are newer than the backup: deploy/runbooks/audit-trail.md, after a restore"
             );
         }
         text + "The queue `reminders` is paused: deploy/runbooks/restore.md says when to resume it.\n"
