@@ -1,12 +1,14 @@
 //! The API's configuration.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use permanence_domain::{
     config::{
         AuthConfig, ConfigError, DatabaseConfig, Env, Secret, StorageConfig, encryption_key, http_url, parsed,
     },
     notifications::receipts::{Provider, webhook_base, webhook_url},
+    telemetry::TelemetryConfig,
     vault::Vault,
 };
 
@@ -17,6 +19,8 @@ pub struct ApiConfig {
     pub listen: SocketAddr,
     /// Origins of the frontends that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// The networks of the proxies in front, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// The database.
     pub database: DatabaseConfig,
     /// The object store.
@@ -47,15 +51,24 @@ impl ApiConfig {
             "comma-separated origins such as https://app.example.fr",
             origins,
         );
+        let trusted_proxies = env.or(
+            "TRUSTED_PROXIES",
+            Vec::new(),
+            "comma-separated networks or addresses such as 10.0.0.0/8 or 192.0.2.7",
+            networks,
+        );
         let database = DatabaseConfig::read(env);
         let storage = StorageConfig::read(env);
         let auth = AuthConfig::read(env);
         let encryption_key = encryption_key(env);
         let vault = Vault::read(env);
         let webhooks = WebhookConfig::read(env);
+        // Read once more where the process begins, before all else: here for its problems to be told with the others.
+        TelemetryConfig::read(env, "")?;
         Some(Self {
             listen: listen?,
             cors_origins: cors_origins?,
+            trusted_proxies: trusted_proxies?,
             database: database?,
             storage: storage?,
             auth: auth?,
@@ -105,6 +118,12 @@ pub fn listen(env: &mut Env) -> Option<SocketAddr> {
         "an address and port such as 127.0.0.1:8080",
         parsed,
     )
+}
+
+/// Networks; an address is a network of its own.
+fn networks(text: &str) -> Option<Vec<IpNet>> {
+    let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    text.split(',').map(|part| network(part.trim())).collect()
 }
 
 fn origins(text: &str) -> Option<Vec<String>> {

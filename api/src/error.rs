@@ -53,6 +53,9 @@ pub(crate) struct ProblemBody {
     errors: Vec<Problem>,
     /// Names the request in the logs.
     request_id: Option<Uuid>,
+    /// Seconds after which it may be tried again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 /// The errors that any route may answer with.
@@ -97,6 +100,7 @@ fn problem(status: StatusCode, code: &'static str, detail: impl Into<String>) ->
         detail: detail.into(),
         errors: Vec::new(),
         request_id: None,
+        retry_after: None,
     }
 }
 
@@ -109,6 +113,13 @@ fn of_domain(error: Error) -> ProblemBody {
             problem(StatusCode::FORBIDDEN, "forbidden", format!("the role lacks the scope {scope}"))
         }
         Error::Unauthenticated(code) => problem(StatusCode::UNAUTHORIZED, code, unauthenticated(code)),
+        Error::TooMany { retry_after } => {
+            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+            let detail = format!("it was tried too often: try again in {seconds} second(s)");
+            let mut body = problem(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail);
+            body.retry_after = Some(seconds);
+            body
+        }
         Error::Conflict { code, detail } => problem(StatusCode::CONFLICT, code, detail),
         Error::Changed(what) => problem(
             StatusCode::CONFLICT,
@@ -129,11 +140,10 @@ fn of_domain(error: Error) -> ProblemBody {
         }
         Error::Unavailable { what, source } => {
             tracing::warn!(what, error = %chain(&*source), "unavailable");
-            problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                format!("the {what} is away: try again shortly"),
-            )
+            let detail = format!("the {what} is away: try again shortly");
+            let mut body = problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+            body.retry_after = Some(2);
+            body
         }
         Error::Internal(source) => {
             tracing::error!(error = %chain(&*source), "internal error");
@@ -188,12 +198,17 @@ impl IntoResponse for ProblemBody {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// The code of the problem that a response carries.
+pub(crate) fn code(response: &Response) -> Option<&'static str> {
+    response.extensions().get::<ProblemBody>().map(|problem| problem.code)
 }
 
 /// Writes the problem that a response carries, with the id of its request.

@@ -7,6 +7,7 @@ mod auth;
 mod availability;
 mod billing;
 mod companies;
+mod conditional;
 pub mod config;
 mod consultations;
 mod docs;

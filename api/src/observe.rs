@@ -9,11 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use permanence_domain::ids::uuid_at;
-use tracing::Instrument;
+use permanence_queue::trace;
+use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
 use crate::{
-    error::{ApiError, with_request_id},
+    error::{ApiError, code, with_request_id},
     state::App,
 };
 
@@ -69,19 +70,55 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         .get::<MatchedPath>()
         .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
     let method = label(request.method());
-    let span = tracing::info_span!("request", request_id = %id, method, route);
+    let (trace, span) = spans(&request, id, method, &route);
     let started = Instant::now();
     let patience = if TAKE_FILES.contains(&route.as_str()) { PATIENCE_WITH_FILES } else { PATIENCE };
-    let answered = tokio::time::timeout(patience, next.run(request).instrument(span.clone())).await;
+    let answered =
+        tokio::time::timeout(patience, next.run(request).instrument(span.clone()).instrument(trace.clone()))
+            .await;
     let response = answered.unwrap_or_else(|_| too_slow().into_response());
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
-    span.in_scope(|| tracing::info!(status, ms = elapsed.as_secs_f64() * 1_000.0, "answered"));
+    span.in_scope(|| {
+        tracing::info!(status, ms = elapsed.as_secs_f64() * 1_000.0, "answered");
+        if status >= 500 {
+            tracing::error!(target: trace::FAULTS, fault = "request", status, code = code(&response));
+        }
+    });
+    trace.record("http.response.status_code", status);
+    if status >= 500 {
+        trace.record("otel.status_code", "ERROR");
+    }
     let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::histogram!("permanence_http_request_seconds", &labels).record(elapsed.as_secs_f64());
     let mut response = with_request_id(response, id);
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
+    if let Some(value) = trace::of(&trace).and_then(|parent| HeaderValue::try_from(parent).ok()) {
+        response.headers_mut().insert(trace::TRACEPARENT, value);
+    }
     response
+}
+
+/// The request in its trace, which may have begun with the caller, and the request in the log.
+fn spans(request: &Request, id: Uuid, method: &'static str, route: &str) -> (Span, Span) {
+    let trace = tracing::info_span!(
+        target: trace::SPANS,
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        permanence.request_id = %id,
+    );
+    let given = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
+    trace::follow(&trace, given);
+    let span = tracing::info_span!("request", request_id = %id, method, route, trace_id = Empty);
+    if let Some(id) = trace::id(&trace) {
+        span.record("trace_id", id);
+    }
+    (trace, span)
 }

@@ -15,14 +15,16 @@ use crate::{App, bind, config::ApiConfig, router, serve};
 
 /// The API's process, whole: reads the environment, serves until told to end.
 pub async fn api() -> ExitCode {
-    telemetry::init(LogFormat::Json);
-    match run().await {
+    let telemetry = telemetry::init(LogFormat::Json, "permanence-api");
+    let code = match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.end().await;
+    code
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

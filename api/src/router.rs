@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use permanence_queue::trace::TRACEPARENT;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -24,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     access, appointments, audit, auth, availability,
     billing::{invoices, logos, papers, payments, quotes, runs, services, templates as invoice_templates},
-    companies, consultations, docs, employees,
+    companies, conditional, consultations, docs, employees,
     error::{ApiError, unknown_method, unknown_route},
     exports, figures, files, health, images, inventory, jobs, messages, migrations, notifications, observe,
     pages, patients, practitioners, privacy, queues, records, reports, rooms, settings,
@@ -71,6 +72,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(background())
         .routes(routes!(audit::list_audit_logs))
         .routes(routes!(audit::list_platform_audit_logs))
+        .merge(leavers())
         // Whoever bills.
         .merge(bills());
     OpenApiRouter::with_openapi(docs::Doc::openapi())
@@ -202,17 +204,30 @@ fn care() -> OpenApiRouter<App> {
         .routes(routes!(privacy::get_certificate))
         .routes(routes!(privacy::get_certificate_pdf))
         .routes(routes!(privacy::list_retained))
+        .routes(routes!(privacy::list_authors))
         .routes(routes!(privacy::open_retained))
 }
 
-/// What is known of a person, for that person.
+/// What is known of a person, for that person, and its end.
 fn known() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(access::request_patient_access))
+        .routes(routes!(access::list_access_requests))
         .routes(routes!(access::get_access_request))
         .routes(routes!(access::download_access_file))
         .routes(routes!(access::request_own_export, access::get_own_export))
         .routes(routes!(access::download_own_export))
+        .routes(routes!(privacy::account::request_deletion, privacy::account::get_deletion))
+        .routes(routes!(privacy::account::cancel_deletion))
+}
+
+/// Erasures of accounts, for operators of the platform.
+fn leavers() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(privacy::account::list_account_erasures))
+        .routes(routes!(privacy::account::get_account_erasure))
+        .routes(routes!(privacy::account::get_account_certificate))
+        .routes(routes!(privacy::account::get_account_certificate_pdf))
 }
 
 /// What the practice keeps in stock.
@@ -246,6 +261,7 @@ fn background() -> OpenApiRouter<App> {
         .routes(routes!(jobs::retry_job))
         .routes(routes!(jobs::cancel_job))
         .routes(routes!(jobs::discard_job))
+        .routes(routes!(health::platform::platform_health))
         .routes(routes!(queues::list_queues))
         .routes(routes!(queues::pause_queue))
         .routes(routes!(queues::resume_queue))
@@ -301,6 +317,7 @@ pub fn router(app: App) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(conditional::conditional))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         // An archive is compressed already, and its length is to be told.
         .layer(
@@ -335,7 +352,9 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_MATCH,
+            header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static(TRACEPARENT),
             HeaderName::from_static("x-request-id"),
         ])
         .expose_headers([
@@ -343,6 +362,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::LOCATION,
             header::RETRY_AFTER,
             HeaderName::from_static("idempotency-replayed"),
+            HeaderName::from_static(TRACEPARENT),
             HeaderName::from_static("x-request-id"),
         ])
         .max_age(Duration::from_mins(10))

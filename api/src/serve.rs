@@ -54,6 +54,8 @@ pub async fn serve_draining(
     drain: Duration,
 ) -> Result<(), ServeError> {
     let (ending, ended) = oneshot::channel();
+    // With the other end's address: `extract::source` goes by it.
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, routes).with_graceful_shutdown(async move {
         shutdown.await;
         // Nobody hears it when the server has stopped already.

@@ -1,7 +1,8 @@
 //! What every handler shares.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use permanence_domain::{
     clock::SharedClock, crypto::Sealer, db::Db, error::Result, identity::Tokens, storage::Storage,
@@ -20,8 +21,11 @@ pub struct App {
     pub(crate) vault: Vault,
     pub(crate) fingerprint_key: Arc<[u8]>,
     pub(crate) cors_origins: Arc<[String]>,
+    pub(crate) proxies: Arc<[IpNet]>,
     pub(crate) webhooks: Arc<WebhookConfig>,
     pub(crate) metrics: Option<Arc<PrometheusHandle>>,
+    /// Since when this process has served.
+    pub(crate) started: Instant,
 }
 
 impl App {
@@ -35,8 +39,10 @@ impl App {
             sealer: Sealer::new(&config.encryption_key)?,
             fingerprint_key: config.encryption_key.expose().as_bytes().into(),
             cors_origins: config.cors_origins.clone().into(),
+            proxies: config.trusted_proxies.clone().into(),
             webhooks: Arc::new(config.webhooks.clone()),
             metrics: metrics.map(Arc::new),
+            started: Instant::now(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+pub mod backup;
 pub mod billing;
 pub mod clients;
 pub mod config;

@@ -37,7 +37,7 @@ pub struct Queue {
 
 /// All queues that this release performs. Erasures wait in one of their own, for a night may have thousands: one after the other
 /// in each process, they take no place from the audit trail's seals and leave the database to those who work.
-pub const QUEUES: [Queue; 7] = [
+pub const QUEUES: [Queue; 8] = [
     of("reminders", "reminders", None),
     of("invoices", "invoices", None),
     of("exports", "exports", None),
@@ -45,6 +45,7 @@ pub const QUEUES: [Queue; 7] = [
     of("stock", "stock", None),
     of("privacy", "privacy", None),
     of("erasures", "privacy", Some(1)),
+    of("backups", "backups", Some(1)),
 ];
 
 const fn of(name: &'static str, pool: &'static str, at_once: Option<usize>) -> Queue {
@@ -64,29 +65,38 @@ const GRACE: Duration = Duration::from_secs(25);
 
 /// What the jobs of a pool need. Whatever goes out to people leaves from `reminders`.
 fn needs(pool: &str) -> Needs {
-    Needs { messaging: pool == "reminders", storage: pool != "views", vault: pool == "privacy" }
+    Needs {
+        messaging: pool == "reminders",
+        storage: pool != "views",
+        vault: pool == "privacy",
+        backup: pool == "backups",
+    }
 }
 
 /// A pool's process, whole: reads the environment, performs until told to end.
 pub async fn pool(pool: &'static str) -> ExitCode {
-    telemetry::init(LogFormat::Json);
-    ended(run_pool(pool).await)
+    ended(&format!("permanence-{pool}"), run_pool(pool)).await
 }
 
 /// The scheduler's process, whole.
 pub async fn scheduler() -> ExitCode {
-    telemetry::init(LogFormat::Json);
-    ended(run_scheduler().await)
+    ended("permanence-scheduler", run_scheduler()).await
 }
 
-fn ended(result: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
-    match result {
+async fn ended(
+    service: &str,
+    running: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>,
+) -> ExitCode {
+    let telemetry = telemetry::init(LogFormat::Json, service);
+    let code = match running.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.end().await;
+    code
 }
 
 async fn run_pool(pool: &'static str) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -99,11 +109,14 @@ async fn run_pool(pool: &'static str) -> Result<(), Box<dyn Error + Send + Sync>
         .transpose()?;
     let storage = config.storage.as_ref().map(Storage::new);
     let anchors = config.anchors.as_ref().map(Storage::new);
+    let backups = config.backups.as_ref().map(Storage::new);
     let registry = Registry::new(Services {
         db: db.clone(),
         messaging,
         storage,
         anchors,
+        backups,
+        backup: config.backup,
         vault: config.vault,
         signer: config.signer,
     });
@@ -128,8 +141,7 @@ async fn run_pool(pool: &'static str) -> Result<(), Box<dyn Error + Send + Sync>
 }
 
 async fn run_scheduler() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let config =
-        WorkerConfig::from_env(Env::of_process(), Needs { messaging: false, storage: false, vault: false })?;
+    let config = WorkerConfig::from_env(Env::of_process(), Needs::default())?;
     let (db, _) = open(&config)?;
     tracing::info!("scheduling");
     schedule::run(db.clone(), until_terminated()).await?;

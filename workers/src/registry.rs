@@ -3,8 +3,9 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use permanence_domain::{
-    access::jobs::WriteAccessFile,
+    access::jobs::{SendAccessDigest, WatchAccessRequests, WriteAccessFile},
     audit::jobs::{ForgetEntries, SealEntries},
+    backup::jobs::{RemoveBackups, WriteBackup},
     billing::jobs::{
         EndInvoiceRun, FindOverdue, InvoiceAppointment, RemindDebtor, RemoveInvoicePreview, RenderInvoicePdf,
         RenderInvoicePreview, SendInvoice,
@@ -21,7 +22,9 @@ use permanence_domain::{
         receipts::jobs::AskDeliveries,
     },
     platform::{MaintainQueue, PurgeAnswers},
-    privacy::jobs::{EraseSubjects, FindDueErasures, RenderCertificate},
+    privacy::jobs::{
+        EraseAccounts, EraseSubjects, FindDueErasures, RenderAccountCertificate, RenderCertificate,
+    },
     vault::Rewrap,
 };
 use permanence_queue::{Claimed, Failure, Handler, Job, Outcome};
@@ -76,10 +79,14 @@ impl Registry {
             .with::<FindDueErasures>()
             .with::<EraseSubjects>()
             .with::<RenderCertificate>()
+            .with::<EraseAccounts>()
+            .with::<RenderAccountCertificate>()
             .with_long::<WriteExport>()
             .with::<ClearExport>()
             .with::<SweepExports>()
             .with_long::<WriteAccessFile>()
+            .with::<WatchAccessRequests>()
+            .with::<SendAccessDigest>()
             .with::<TakeImage>()
             .with::<ClearFile>()
             .with::<ClearImage>()
@@ -88,6 +95,8 @@ impl Registry {
             .with_long::<RefreshView>()
             .with::<SealEntries>()
             .with::<ForgetEntries>()
+            .with_long::<WriteBackup>()
+            .with::<RemoveBackups>()
     }
 
     fn with<J: Perform>(self) -> Self {

@@ -5,9 +5,14 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use permanence_domain::{
+    access::{self, jobs::WatchAccessRequests},
     audit::{
         Backlog, backlog,
         jobs::{ForgetEntries, SealEntries},
+    },
+    backup::{
+        jobs::{RemoveBackups, WriteBackup},
+        last_backup,
     },
     billing::jobs::FindOverdue,
     db::{Actor, Db},
@@ -43,10 +48,14 @@ pub fn entries() -> std::result::Result<Vec<cron::Entry>, permanence_queue::Erro
         civil("sweep-images", "37 * * * *", |_due| NewJob::of(&SweepImages {}))?,
         // In the morning of most practices; elsewhere the mails wait for the end of the quiet hours.
         civil("find-overdue", "11 9 * * *", |_due| NewJob::of(&FindOverdue {}))?,
+        civil("watch-access-requests", "17 8 * * *", |_due| NewJob::of(&WatchAccessRequests {}))?,
         civil("maintain-queue", "41 * * * *", |_due| NewJob::of(&MaintainQueue {}))?,
         civil("reconcile-messages", "23 4 * * *", |_due| NewJob::of(&ReconcileMessages {}))?,
         civil("refresh-views", "13 */6 * * *", |_due| NewJob::of(&RefreshViews {}))?,
         civil("watch-stock", "7 * * * *", |_due| NewJob::of(&WatchStock {}))?,
+        // After the erasures of the night, so that what was erased is in none that is made later.
+        civil("write-backup", "11 3 * * *", |_due| WriteBackup::job())?,
+        civil("remove-backups", "43 5 * * *", |_due| NewJob::of(&RemoveBackups {}))?,
         // In the night, when nobody waits for the database.
         civil("find-due-erasures", "7 1 * * *", |_due| NewJob::of(&FindDueErasures {}))?,
         civil("rewrap-keys", "47 2 * * *", |_due| NewJob::of(&Rewrap {}))?,
@@ -66,8 +75,8 @@ pub async fn tick(db: &Db, entries: &[cron::Entry]) -> Result<usize> {
     Ok(ticked.len())
 }
 
-/// Counts every queue's jobs and workers, the overdue messages, what the audit trail waits for and the age of the views once,
-/// and shows them as gauges of this process.
+/// Counts every queue's jobs and workers, the overdue messages, what the audit trail waits for, the age of the views and of
+/// the last backup once, and shows them as gauges of this process.
 pub async fn count(db: &Db) -> Result<()> {
     let mut tx = db.system(Actor::JOB).await?;
     let clock = tx.clock();
@@ -83,9 +92,15 @@ pub async fn count(db: &Db) -> Result<()> {
         }
         metrics::gauge!("permanence_view_refreshing_seconds", "view" => view).set(age.refreshing_seconds);
     }
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; no count of ours is beyond it")]
+    metrics::gauge!("permanence_access_requests_overdue").set(access::overdue(&mut tx).await? as f64);
     let Backlog { unsealed_seconds, unanchored_seconds } = backlog(&mut tx).await?;
     metrics::gauge!("permanence_audit_unsealed_seconds").set(unsealed_seconds);
     metrics::gauge!("permanence_audit_unanchored_seconds").set(unanchored_seconds);
+    let now = tx.now();
+    // Without any backup the age is without end, so that whoever watches it is told.
+    let age = last_backup(tx.conn(), now).await?.map_or(f64::INFINITY, |last| last.age_seconds);
+    metrics::gauge!("permanence_backup_age_seconds").set(age);
     tx.commit().await
 }
 

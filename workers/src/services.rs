@@ -9,6 +9,7 @@ use permanence_domain::{
 use url::Url;
 
 use crate::{
+    backup::BackupServices,
     clients::{
         failover::{Carrier, Rate, Route},
         mail::{BrevoMail, MailProvider, MailRoute},
@@ -107,6 +108,10 @@ pub struct Services {
     pub signer: Option<Signer>,
     /// Where the audit trail is anchored: another store, or the same.
     pub anchors: Option<Storage>,
+    /// Where backups lie, and the notes of erasures beside them: another store, or the same.
+    pub backups: Option<Storage>,
+    /// What backs up, in the pool that does.
+    pub backup: Option<Arc<BackupServices>>,
 }
 
 impl Services {
@@ -123,6 +128,16 @@ impl Services {
     /// Where anchors lie, in a pool that has an object store.
     pub fn anchors(&self) -> Result<&Storage> {
         configured(self.anchors.as_ref())
+    }
+
+    /// Where backups lie, in a pool that has an object store.
+    pub fn backups(&self) -> Result<&Storage> {
+        configured(self.backups.as_ref())
+    }
+
+    /// What backs up, in the pool that does.
+    pub fn backup(&self) -> Result<&BackupServices> {
+        self.backup.as_deref().ok_or_else(|| Error::internal("this pool is configured without backups"))
     }
 
     /// The keys of what is sealed, in the pool that has them.

@@ -4,14 +4,15 @@
 use axum::{Json, body::Body, extract::State, http::header, response::Response};
 use permanence_domain::{
     Error,
-    access::{self, AccessRequest, Fetch},
+    access::{self, AccessRequest, AccessRequestQuery, Fetch},
     ids::{AccessRequestId, PatientId},
+    page::Page,
     vault,
 };
 
 use crate::{
     error::{CommonErrors, Result},
-    extract::{AccessRead, AccessWrite, Anybody, Create, Empty, Path, Read},
+    extract::{AccessRead, AccessWrite, Anybody, Create, Empty, Path, Query, Read},
     state::App,
 };
 
@@ -25,6 +26,18 @@ pub(crate) async fn request_patient_access(
 ) -> Result<Response> {
     let request = access::request_of_patient(&mut create.tx, patient).await?;
     create.accepted(format!("/api/v1/access-requests/{}", request.id), &request).await
+}
+
+/// The requests of the practice's patients: those first that wait for an answer, by their last day.
+#[utoipa::path(get, path = "/access-requests", tag = "access", security(("bearer" = [])), params(AccessRequestQuery),
+    responses((status = 200, body = Page<AccessRequest>), CommonErrors))]
+pub(crate) async fn list_access_requests(
+    mut read: Read<AccessRead>,
+    Query(query): Query<AccessRequestQuery>,
+) -> Result<Json<Page<AccessRequest>>> {
+    let page = access::list(&mut read.tx, &query).await?;
+    read.tx.commit().await?;
+    Ok(Json(page))
 }
 
 /// How a request stands, and until when it is to be answered.

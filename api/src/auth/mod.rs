@@ -6,8 +6,8 @@ use permanence_domain::{
     config::Secret,
     idempotency,
     identity::{
-        self, AcceptInvitation, ForgotPassword, Member, Refresh, RefreshRequest, ResetPassword, SignIn,
-        SignedIn,
+        self, AcceptInvitation, Attempt, ForgotPassword, Member, Refresh, RefreshRequest, ResetPassword,
+        SignIn, SignedIn,
     },
     ids::UserId,
 };
@@ -15,20 +15,24 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    error::{CommonErrors, Result},
+    error::{CommonErrors, ProblemBody, Result},
     extract::{Caller, Empty, Idempotent, Public},
     state::App,
 };
 
 /// Sign in with email and password.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = SignIn,
-    params(("Idempotency-Key" = Option<String>, Header)), responses((status = 200, body = SignedIn), CommonErrors))]
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 200, body = SignedIn),
+        (status = 429, description = "It was tried too often: `Retry-After` says when it may be tried again.",
+            content_type = "application/problem+json", body = ProblemBody),
+        CommonErrors))]
 pub(crate) async fn login(State(app): State<App>, mut request: Public<SignIn>) -> Result<Response> {
-    let SignIn { email, password, tenant_id } = &request.body;
-    let tenant_id = *tenant_id;
-    let user = identity::authenticate(&app.db, request.actor, email, password).await?;
-    let mut tx = request.begin(&app, user.0, identity::PARALLEL_TABS).await?;
-    let signed_in = identity::open_session(&mut tx, &app.tokens, user, tenant_id).await?;
+    let Public { actor, source, body: sign_in, .. } = &request;
+    let (tenant, attempt) = (sign_in.tenant_id, Attempt { actor: *actor, source: *source, sign_in });
+    let authenticated = identity::authenticate(&app.db, &app.tokens.hashes, &attempt).await?;
+    let mut tx = request.begin(&app, authenticated.user.0, identity::PARALLEL_TABS).await?;
+    let signed_in = identity::open_session(&mut tx, &app.tokens, authenticated, tenant).await?;
     request.answer(&app, tx, &signed_in).await
 }
 

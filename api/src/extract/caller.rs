@@ -52,6 +52,8 @@ permissions!(
     AccessWrite,
     AuditRead,
     PlatformAuditRead,
+    PlatformHealthRead,
+    PlatformPrivacyRead,
     ExportsRead,
     ExportsWrite,
     FiguresRead,

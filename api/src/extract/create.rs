@@ -165,6 +165,18 @@ impl Answering {
             .await
     }
 
+    /// Keeps what was asked for and answers `202` with the address at which it is told how it goes.
+    pub(crate) async fn accepted(
+        self,
+        tx: JobsTx,
+        location: String,
+        body: &impl Serialize,
+    ) -> Result<Response> {
+        let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;
+        let status = StatusCode::ACCEPTED.as_u16();
+        self.finish(tx, StoredAnswer { status, location: Some(location), body }).await
+    }
+
     /// Keeps what was done and answers `200`.
     pub(crate) async fn ok(self, tx: JobsTx, body: &impl Serialize) -> Result<Response> {
         let body = serde_json::to_vec(body).map_err(permanence_domain::Error::internal)?;

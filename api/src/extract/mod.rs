@@ -8,6 +8,7 @@ mod create;
 mod input;
 mod public;
 mod sheet;
+mod source;
 mod upload;
 
 pub(crate) use ask::Ask;
@@ -17,9 +18,9 @@ pub(crate) use caller::{
     ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead, EmployeesSelf,
     EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead, FilesWrite,
     InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite, PatientsRead,
-    PatientsWrite, Permission, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite,
-    QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage, UsersRead,
-    UsersWrite,
+    PatientsWrite, Permission, PlatformAuditRead, PlatformHealthRead, PlatformPrivacyRead, PracticeRead,
+    PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, Read, RecordsRead, RecordsWrite,
+    ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
 };
 pub(crate) use change::Change;
 pub(crate) use create::{Create, render};

@@ -1,5 +1,7 @@
 //! POST by somebody who has not signed in. The key is optional here: these routes are safe to repeat.
 
+use std::net::IpAddr;
+
 use axum::{
     extract::{FromRequest, Request},
     http::StatusCode,
@@ -15,7 +17,7 @@ use permanence_domain::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{create, input};
+use super::{create, input, source::source};
 use crate::{
     error::{ApiError, Result},
     observe::RequestId,
@@ -27,6 +29,8 @@ use crate::{
 pub(crate) struct Public<T> {
     pub(crate) body: T,
     pub(crate) actor: Actor,
+    /// Where it comes from, if that is known.
+    pub(crate) source: Option<IpAddr>,
     key: Option<(String, Vec<u8>)>,
     keyed: Option<Keyed>,
 }
@@ -37,13 +41,14 @@ impl<T: Deserr<Invalid> + Send> FromRequest<App> for Public<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (parts, body) = request.into_parts();
         let actor = Actor::unknown(RequestId::of(&parts));
+        let source = source(&parts, &app.proxies);
         let key = create::key(&parts.headers)?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let bytes = input::json_bytes(Request::from_parts(parts, body)).await?;
         let body = input::parse(&bytes)?;
         let fingerprint = idempotency::fingerprint(&app.fingerprint_key, method.as_str(), &path, &bytes)?;
         let key = key.map(|key| (key, fingerprint));
-        Ok(Self { body, actor, key, keyed: None })
+        Ok(Self { body, actor, source, key, keyed: None })
     }
 }
 

@@ -13,7 +13,7 @@ use permanence_domain::{
     Error, files,
     idempotency::{self, Principal},
     import, inventory,
-    picture::Picture,
+    picture::{self, Picture},
     storage::ObjectKey,
     uploads,
     vault::ContentKey,
@@ -93,7 +93,7 @@ impl FileKind for LogoPicture {
     fn media_type(file: &Path) -> Result<&'static str, Error> {
         let bytes = std::fs::read(file).map_err(Error::internal)?;
         let expected = "a PNG or a JPEG, whole, of at most 4000 pixels each way";
-        Picture::read(&bytes)
+        Picture::receive(&bytes, picture::LARGEST)
             .map(|picture| picture.media_type)
             .map_err(|_| Error::invalid("body", "not_a_picture", expected))
     }

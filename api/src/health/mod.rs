@@ -1,5 +1,8 @@
 //! For operators: is it alive, is it ready, how is it doing.
 
+mod machine;
+pub(crate) mod platform;
+
 use std::time::Duration;
 
 use axum::{

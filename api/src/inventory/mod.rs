@@ -6,10 +6,10 @@ use axum::{Json, http::StatusCode, response::Response};
 use permanence_domain::{
     ids::ItemId,
     inventory::{
-        self, Item, ItemQuery, ItemStock, Movement, NewItem, NewMovement, NewSubscription, Overview,
-        OverviewQuery, Subscription,
+        self, Item, ItemQuery, ItemStock, Movement, MovementQuery, NewItem, NewMovement, NewSubscription,
+        Overview, OverviewQuery, Subscription,
     },
-    page::{Page, PageQuery},
+    page::{Listing, Page},
 };
 
 use crate::{
@@ -101,13 +101,13 @@ pub(crate) async fn add_movement(
 
 /// What came and went of an item, the newest first.
 #[utoipa::path(get, path = "/inventory/items/{id}/movements", tag = "inventory", security(("bearer" = [])),
-    params(("id" = ItemId, Path), PageQuery), responses((status = 200, body = Page<Movement>), CommonErrors))]
+    params(("id" = ItemId, Path), MovementQuery), responses((status = 200, body = Listing<Movement>), CommonErrors))]
 pub(crate) async fn list_movements(
     mut read: Read<InventoryRead>,
     Path(id): Path<ItemId>,
-    Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Movement>>> {
-    let movements = inventory::list_movements(&mut read.tx, id, page).await?;
+    Query(query): Query<MovementQuery>,
+) -> Result<Json<Listing<Movement>>> {
+    let movements = inventory::list_movements(&mut read.tx, id, &query).await?;
     read.tx.commit().await?;
     Ok(Json(movements))
 }

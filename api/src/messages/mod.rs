@@ -4,7 +4,7 @@ use axum::{Json, response::Response};
 use permanence_domain::{
     ids::{MessageId, PatientId},
     notifications::{self, MessageLog, MessageQuery, MessageSummary, ResolveMessage},
-    page::{Page, PageQuery},
+    page::{Listing, Page, PageQuery},
 };
 
 use crate::{
@@ -14,11 +14,11 @@ use crate::{
 
 /// The practice's messages, the latest due first; `status=uncertain` lists those that wait for a person.
 #[utoipa::path(get, path = "/messages", tag = "messages", security(("bearer" = [])), params(MessageQuery),
-    responses((status = 200, body = Page<MessageSummary>), CommonErrors))]
+    responses((status = 200, body = Listing<MessageSummary>), CommonErrors))]
 pub(crate) async fn list_messages(
     mut read: Read<AppointmentsRead>,
     Query(query): Query<MessageQuery>,
-) -> Result<Json<Page<MessageSummary>>> {
+) -> Result<Json<Listing<MessageSummary>>> {
     let messages = notifications::list_messages(&mut read.tx, &query).await?;
     read.tx.commit().await?;
     Ok(Json(messages))

@@ -2,6 +2,8 @@
 //! more than the message said, and a GET changes nothing: programs that check mails follow links.
 
 mod appointment;
+mod certificate;
+mod deletion;
 mod frame;
 mod password;
 mod unsubscribe;
@@ -26,7 +28,12 @@ pub(crate) fn routes() -> Router<App> {
         .route("/reset-password", get(password::reset))
         .route("/r/{token}", get(appointment::show).post(appointment::answer))
         .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::stop))
+        .route("/cancel-deletion", get(deletion::show))
+        .route("/e/{token}", get(certificate::show))
+        .route("/e/{token}/certificate.json", get(certificate::json))
+        .route("/e/{token}/certificate.pdf", get(certificate::pdf))
         .route("/pages/password.js", get(async || text(script, include_str!("password.js"))))
+        .route("/pages/deletion.js", get(async || text(script, include_str!("deletion.js"))))
         .route("/pages/style.css", get(async || text("text/css; charset=utf-8", include_str!("style.css"))))
         .layer(SetResponseHeaderLayer::overriding(robots, HeaderValue::from_static("noindex")))
 }

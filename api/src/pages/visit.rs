@@ -1,4 +1,4 @@
-//! Somebody who follows a patient's link: the token of the path, and what it opens.
+//! Somebody who follows the link of a mail: the token of the path, and what it opens.
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -7,8 +7,12 @@ use axum::{
 use permanence_domain::{
     Error,
     db::{Actor, SystemTx, TenantTx},
+    field::Language,
     identity::TokenHashes,
+    ids::ErasureId,
     notifications::{AppointmentLink, MailLink, open_appointment_link, open_mail_link},
+    privacy::account_certificate_by_link,
+    storage::Storage,
 };
 
 use super::frame::PageError;
@@ -46,6 +50,18 @@ impl Visit {
     /// The practice and the mails of the link.
     pub(super) async fn mail(&self) -> Result<(TenantTx, MailLink), PageError> {
         Ok(open_mail_link(self.begin().await?, self.hashes(), &self.token).await?)
+    }
+
+    /// The erasure that the link of a last mail is about.
+    pub(super) async fn certificate(&self) -> Result<(SystemTx, ErasureId, Language), PageError> {
+        let mut tx = self.begin().await?;
+        let (id, language) = account_certificate_by_link(&mut tx, self.hashes(), &self.token).await?;
+        Ok((tx, id, language))
+    }
+
+    /// Where papers lie.
+    pub(super) fn storage(&self) -> &Storage {
+        &self.app.storage
     }
 
     async fn begin(&self) -> Result<SystemTx, Error> {

@@ -1,5 +1,7 @@
 //! Erasing what a practice holds of a patient, and what the law keeps of it.
 
+pub(crate) mod account;
+
 use axum::{Json, extract::State, response::Response};
 use permanence_domain::{
     ids::{ErasureId, PatientId, RetainedId},
@@ -96,6 +98,16 @@ pub(crate) async fn list_retained(
     Path(id): Path<ErasureId>,
 ) -> Result<Json<RetainedList>> {
     let list = privacy::list_retained(&mut read.tx, id).await?;
+    read.tx.commit().await?;
+    Ok(Json(list))
+}
+
+/// Which colleagues' identities are kept under seal since their accounts were erased: `row_id` is the user whom records name as
+/// their author. Nothing is opened.
+#[utoipa::path(get, path = "/retained", tag = "privacy", security(("bearer" = [])),
+    responses((status = 200, body = RetainedList), CommonErrors))]
+pub(crate) async fn list_authors(mut read: Read<PrivacyRead>) -> Result<Json<RetainedList>> {
+    let list = privacy::list_authors(&mut read.tx).await?;
     read.tx.commit().await?;
     Ok(Json(list))
 }

@@ -70,7 +70,7 @@ async fn a_patients_data_are_asked_for_followed_and_fetched_until_their_time_is_
     assert_eq!(
         asked.body,
         json!({
-            "id": id, "patient_id": patient, "user_id": null, "status": "queued", "requested_at": "2027-01-31T08:00:00Z",
+            "id": id, "patient_id": patient, "user_id": null, "standing": "open", "status": "queued", "requested_at": "2027-01-31T08:00:00Z",
             "requested_by": practitioner.user, "due_on": "2027-02-28", "completed_at": null, "fetched_at": null,
             "expires_at": null, "size_bytes": null, "sha256": null, "failure": null,
         })
@@ -105,6 +105,60 @@ async fn a_patients_data_are_asked_for_followed_and_fetched_until_their_time_is_
     practice.admin.get(&download).await.refused(409, "access_file_over");
     assert_eq!(practice.admin.get(&path(&id)).await.expect(200).body["status"], "expired");
     assert_ne!(practice.admin.post(&ask(&patient), json!({})).await.expect(202).id(), id);
+}
+
+#[tokio::test]
+async fn the_practice_sees_what_waits_for_an_answer_first_and_by_its_last_day() {
+    const LIST: &str = "/api/v1/access-requests";
+    let api = TestApi::start_at(at("2027-01-05T08:00:00Z")).await;
+    let (practice, practitioner, first) = care(&api, "Lilas").await;
+    let asked = async |practice: &Practice<'_>, patient: &str| {
+        practice.admin.post(&ask(patient), json!({})).await.expect(202).id()
+    };
+    let answered = asked(&practice, &first).await;
+    written(&api, practice.tenant, &answered).await;
+    practitioner.get(&format!("{}/download", path(&answered))).await.expect(200);
+    let second = practice.patient("Ève", "Roux").await;
+    let overdue = asked(&practice, &second).await;
+    practitioner.post(OWN, json!({})).await.expect(202);
+    api.clock.set(at("2027-02-06T08:00:00Z"));
+    let practice = practice.signed_in_again(&api).await;
+    let third = practice.patient("Léa", "Petit").await;
+    let open = asked(&practice, &third).await;
+
+    let page = practice.admin.get(LIST).await.expect(200).body;
+    let told: Vec<[&Value; 3]> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| ["id", "standing", "due_on"].map(|name| &row[name]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            [&json!(overdue), &json!("overdue"), &json!("2027-02-05")],
+            [&json!(open), &json!("open"), &json!("2027-03-06")],
+            [&json!(answered), &json!("answered"), &json!("2027-02-05")],
+        ],
+        "a user's own is not among them"
+    );
+    assert_eq!(page["total"], 3);
+    for (standing, id) in [("overdue", &overdue), ("open", &open), ("answered", &answered)] {
+        let page = practice.admin.get(&format!("{LIST}?standing={standing}")).await.expect(200).body;
+        assert_eq!((&page["total"], &page["items"][0]["id"]), (&json!(1), &json!(id)), "{standing}");
+    }
+    assert_eq!(practice.admin.get(&format!("{LIST}?standing=void")).await.expect(200).body["total"], 0);
+    let second_page = practice.admin.get(&format!("{LIST}?limit=1&page=2")).await.expect(200).body;
+    assert_eq!((&second_page["total"], &second_page["items"][0]["id"]), (&json!(3), &json!(open)));
+    practice.admin.get(&format!("{LIST}?standing=late")).await.refused(422, "invalid_input");
+    practice.assistant.get(LIST).await.refused(403, "forbidden");
+    let port = api.practice("Port", Tz::Europe__Paris).await;
+    assert_eq!(port.admin.get(LIST).await.expect(200).body["total"], 0);
+    // Asked anew and fetched: the one that was late is answered by it.
+    let anew = asked(&practice, &second).await;
+    written(&api, practice.tenant, &anew).await;
+    practice.admin.get(&format!("{}/download", path(&anew))).await.expect(200);
+    assert_eq!(practice.admin.get(&path(&overdue)).await.expect(200).body["standing"], "answered");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use permanence_domain::identity::Role;
 use serde_json::{Value, json};
 
-use crate::support::{Practice, TestApi, at};
+use crate::support::{Practice, TestApi, at, walk};
 
 const PATH: &str = "/api/v1/appointments";
 
@@ -94,6 +94,13 @@ async fn reminders_follow_consent_and_leave_no_time_to_no_use() {
     let told = practice.assistant.get(&format!("{patient}/messages")).await.expect(200).body;
     assert_eq!((&told["total"], &told["items"][0]["events"][0]["event"]), (&json!(4), &json!("planned")));
     practice.assistant.get("/api/v1/messages?status=lost").await.refused(422, "invalid_input");
+    let numbered: Vec<_> =
+        all["items"].as_array().unwrap().iter().map(|message| message["id"].clone()).collect();
+    assert_eq!(walk(&practice.assistant, "/api/v1/messages?purpose=reminder&limit=3").await, numbered);
+    let other = api.practice("Roses", Tz::Europe__Paris).await;
+    let before = format!("/api/v1/messages?before={}", numbered[0].as_str().unwrap());
+    other.assistant.get(&before).await.refused(404, "not_found");
+    practice.assistant.get(&format!("{before}&page=2")).await.refused(422, "invalid_input");
     let log = practice.assistant.get(&format!("{PATH}/{next}/messages")).await.body;
     assert_eq!((&log[0]["status"], &log[0]["channel"]), (&json!("planned"), &json!("email")));
 }

@@ -1,11 +1,19 @@
 //! Errors are part of the product: one shape, stable codes, nothing internal.
 
+use std::sync::{Arc, Mutex};
+
+use axum::{Router, extract::State, routing::post};
 use chrono_tz::Tz;
-use permanence_domain::db::Actor;
+use permanence_domain::{
+    config::Env,
+    db::Actor,
+    telemetry::{Telemetry, TelemetryConfig},
+};
 use reqwest::Method;
 use serde_json::json;
+use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::TestApi;
+use crate::support::{LOCAL, TestApi, patient};
 
 #[tokio::test]
 async fn a_problem_has_one_shape() {
@@ -72,6 +80,47 @@ async fn nothing_internal_is_told() {
     answer.refused(500, "internal");
     assert_eq!(answer.body["detail"], "something went wrong on our side");
     assert!(!answer.body.to_string().contains("column"));
+}
+
+/// What a server of error reports was sent.
+type Reports = Arc<Mutex<Vec<String>>>;
+
+async fn reports() -> (Reports, String) {
+    let received = Reports::default();
+    let take =
+        |State(received): State<Reports>, body: String| async move { received.lock().unwrap().push(body) };
+    let routes = Router::new().route("/api/7/envelope/", post(take)).with_state(received.clone());
+    let listener = tokio::net::TcpListener::bind(LOCAL).await.unwrap();
+    let dsn = format!("http://key@{}/7", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (received, dsn)
+}
+
+#[tokio::test]
+async fn a_defect_is_reported_by_its_route_and_its_request_and_nothing_else() {
+    let (received, dsn) = reports().await;
+    let config =
+        TelemetryConfig::read(&mut Env::of([("SENTRY_DSN".to_owned(), dsn)]), "permanence-api").unwrap();
+    let telemetry = Telemetry::new(config);
+    let _seen = tracing::subscriber::set_default(tracing_subscriber::registry().with(telemetry.layer()));
+    let api = TestApi::start().await;
+    let practice = api.practice("Lilas", Tz::Europe__Paris).await;
+    let owner = sqlx::PgPool::connect_with(api.database.owner_options()).await.unwrap();
+    sqlx::query("ALTER TABLE patients RENAME COLUMN email TO email_").execute(&owner).await.unwrap();
+    practice.assistant.get("/api/v1/nothing").await.refused(404, "unknown_route");
+    let answer = practice.assistant.post("/api/v1/patients", patient("Hélène", "Garcia")).await;
+    answer.refused(500, "internal");
+    telemetry.end().await;
+
+    let received = received.lock().unwrap();
+    let [body] = received.as_slice() else { panic!("{received:?}") };
+    let event: serde_json::Value = serde_json::from_str(body.lines().nth(2).unwrap()).unwrap();
+    let expected = json!({ "fault": "request", "status": "500", "code": "internal", "method": "POST",
+        "route": "/api/v1/patients", "request_id": answer.header("x-request-id") });
+    assert_eq!(event["tags"], expected);
+    for personal in ["Hélène", "Garcia", "column", "email", &practice.domain, &practice.assistant.token] {
+        assert!(!body.contains(personal), "{personal}");
+    }
 }
 
 #[tokio::test]

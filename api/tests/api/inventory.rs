@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use permanence_domain::identity::Role;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Practice, TestApi, at};
+use crate::support::{Client, Practice, TestApi, at, walk};
 
 const ITEMS: &str = "/api/v1/inventory/items";
 
@@ -87,6 +87,10 @@ async fn the_stock_is_what_came_less_what_went() {
         log["items"].as_array().unwrap().iter().map(|line| line["quantity"].as_i64().unwrap()).collect();
     assert_eq!(quantities.iter().sum::<i64>(), 7_000);
     assert_eq!(log["total"], 4, "what was refused left nothing");
+    let numbered: Vec<_> = log["items"].as_array().unwrap().iter().map(|line| line["id"].clone()).collect();
+    assert_eq!(walk(&practice.admin, &format!("{path}?limit=1")).await, numbered);
+    let unknown = format!("{path}?before={}", uuid::Uuid::nil());
+    practice.admin.get(&unknown).await.refused(404, "not_found");
     assert!(
         log["items"]
             .as_array()

@@ -16,7 +16,12 @@ use permanence_domain::{
     migrate::MIGRATOR,
     storage::Storage,
 };
-use permanence_embedded::{sms::SmsCredentials, storage::ObjectStore, testing::TestDatabase};
+use permanence_embedded::{
+    Faults,
+    sms::SmsCredentials,
+    storage::{ObjectStore, StorageFault},
+    testing::TestDatabase,
+};
 use permanence_queue::Waker;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -176,6 +181,11 @@ impl TestApi {
     }
 
     /// The object store as the platform sees it.
+    /// Makes the store fail.
+    pub(crate) fn storage_faults(&self) -> &Faults<StorageFault> {
+        self.storage.faults()
+    }
+
     pub(crate) fn storage_config(&self) -> StorageConfig {
         StorageConfig::read(&mut Env::of(self.environment().map(|(name, value)| (name.to_owned(), value))))
             .expect("a configuration")
@@ -347,6 +357,18 @@ impl Client<'_> {
         body: Option<Value>,
     ) -> Answer {
         self.api.send(method, path, Some(&self.token), headers, body).await
+    }
+}
+
+/// The ids of a list, read page after page by `before`.
+pub(crate) async fn walk(client: &Client<'_>, path: &str) -> Vec<Value> {
+    let mut page = client.get(path).await.expect(200).body;
+    let mut ids = Vec::new();
+    loop {
+        ids.extend(page["items"].as_array().expect("items").iter().map(|item| item["id"].clone()));
+        let Some(next) = page["next"].as_str() else { return ids };
+        page = client.get(&format!("{path}&before={next}")).await.expect(200).body;
+        assert!(page.get("total").is_none() && page.get("page").is_none(), "nothing is counted: {page}");
     }
 }
 

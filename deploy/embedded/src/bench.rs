@@ -11,10 +11,11 @@ use crate::Error;
 use crate::postgres::{self, Durability, Options, Postgres, quote};
 
 /// Settings of a server with these resources; `fsync` and `synchronous_commit` stay on.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "shared_buffers = '1GB'",
     "max_wal_size = '4GB'",
     "checkpoint_timeout = '15min'",
+    "random_page_cost = 1.1",
     "shared_preload_libraries = 'pg_stat_statements'",
 ];
 

@@ -1,6 +1,7 @@
 //! The whole platform in one process: `cargo run` starts it, `cargo run -- reset` clears what it kept, and
-//! `permanence queues` and `permanence jobs` operate a platform that runs, this one or another, and `permanence audit` proves its
-//! trail. `permanence run` is any one of the platform's processes: an image holds this program alone.
+//! `permanence queues` and `permanence jobs` operate a platform that runs, this one or another, `permanence audit` proves its
+//! trail, and `permanence backup` backs it up and restores it. `permanence run` is any one of the platform's processes: an image
+//! holds this program alone.
 
 mod banner;
 mod commands;
@@ -21,7 +22,7 @@ use permanence_domain::{
     telemetry::{self, LogFormat},
 };
 
-use commands::{AuditCommand, JobsCommand, PrivacyCommand, QueuesCommand, Wanted};
+use commands::{AuditCommand, BackupCommand, JobsCommand, PrivacyCommand, QueuesCommand, Wanted};
 use run::Process;
 
 /// What goes wrong is told in one sentence.
@@ -55,30 +56,28 @@ enum Command {
     Privacy(Wanted<PrivacyCommand>),
     /// Prove the audit trail there, or take it out into a file
     Audit(Wanted<AuditCommand>),
+    /// Back the platform up, look at its backups, prove one, or restore it into an empty database
+    Backup(Wanted<BackupCommand>),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    let operates = matches!(
-        command,
-        Some(
-            Command::Queues(_)
-                | Command::Jobs(_)
-                | Command::Audit(_)
-                | Command::Privacy(_)
-                | Command::Run { .. }
-        )
-    );
-    if !operates {
-        telemetry::init(LogFormat::Text);
-    }
     let ended = match command {
-        None => start().await,
-        Some(Command::Reset) => parts::reset(&folder()).await,
+        None => {
+            let telemetry = telemetry::init(LogFormat::Text, "permanence");
+            let ended = start().await;
+            telemetry.end().await;
+            ended
+        }
+        Some(Command::Reset) => {
+            telemetry::log(LogFormat::Text);
+            parts::reset(&folder()).await
+        }
         Some(Command::Run { process, arguments }) => return run::run(process, &arguments).await,
         Some(Command::Queues(wanted)) => return commands::queues(&folder(), wanted).await,
         Some(Command::Privacy(wanted)) => return commands::privacy(&folder(), wanted),
+        Some(Command::Backup(wanted)) => return commands::backup(&folder(), wanted).await,
         Some(Command::Audit(wanted)) => return commands::audit(&folder(), wanted).await,
         Some(Command::Jobs(wanted)) => return commands::jobs(&folder(), wanted).await,
     };

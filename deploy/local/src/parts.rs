@@ -17,11 +17,12 @@ use permanence_embedded::{
 
 use crate::{
     Failure,
-    secrets::{self, DATABASE_PASSWORD},
+    secrets::{self, BACKUP_PASSWORD, DATABASE_PASSWORD},
 };
 
 const DATABASE: &str = "permanence";
 const LOGIN: &str = "permanence_login";
+const BACKUP_LOGIN: &str = "permanence_backup_login";
 const BUCKET: &str = "permanence";
 const MAIL_FROM: &str = "rappels@permanence.example";
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -88,12 +89,14 @@ impl Parts {
             env.set_default("DATABASE_OWNER_URL", postgres.owner_url(DATABASE));
             let password = env.get(DATABASE_PASSWORD).map(str::to_owned);
             env.set_default("DATABASE_URL", postgres.url(LOGIN, password.as_deref(), DATABASE));
+            let password = env.get(BACKUP_PASSWORD).map(str::to_owned);
+            env.set_default("BACKUP_DATABASE_URL", postgres.url(BACKUP_LOGIN, password.as_deref(), DATABASE));
+            for (name, program) in [("PG_DUMP", "pg_dump"), ("PG_RESTORE", "pg_restore")] {
+                env.set_default(name, postgres.program(program).display().to_string());
+            }
         }
         if let Some(storage) = &self.storage {
-            env.set_default("S3_ENDPOINT", storage.endpoint());
-            env.set_default("S3_BUCKET", BUCKET.to_owned());
-            env.set_default("S3_ACCESS_KEY", storage.access_key().to_owned());
-            env.set_default("S3_SECRET_KEY", storage.secret_key().to_owned());
+            introduce_storage(storage, env);
         }
         if let Some(mail) = &self.mail {
             env.set_default("SMTP_URL", mail.url());
@@ -150,7 +153,14 @@ pub(crate) fn imagine(env: &mut Env) {
         }
     };
     let (key, other_key) = ("0".repeat(64), "1".repeat(64));
-    part("DATABASE_URL", &[("DATABASE_OWNER_URL", "postgres://o@h/d"), ("DATABASE_URL", "postgres://l@h/d")]);
+    part(
+        "DATABASE_URL",
+        &[
+            ("DATABASE_OWNER_URL", "postgres://o@h/d"),
+            ("BACKUP_DATABASE_URL", "postgres://b@h/d"),
+            ("DATABASE_URL", "postgres://l@h/d"),
+        ],
+    );
     part(
         "S3_ENDPOINT",
         &[("S3_BUCKET", BUCKET), ("S3_ACCESS_KEY", "k"), ("S3_SECRET_KEY", "k"), ("S3_ENDPOINT", "http://h")],
@@ -167,6 +177,9 @@ pub(crate) fn imagine(env: &mut Env) {
     if env.get("MASTER_KEYS_FILE").is_none() {
         env.set_default("MASTER_KEYS", format!("k:{key}"));
     }
+    if env.get("BACKUP_KEYS_FILE").is_none() {
+        env.set_default("BACKUP_KEYS", format!("k:{key}"));
+    }
 }
 
 /// What is said where no platform runs.
@@ -180,6 +193,28 @@ pub(crate) fn running_database(folder: &Path) -> Result<String, Failure> {
     let keys = secrets::find(&folder.join("keys.env"))?.ok_or(NOT_RUNNING)?;
     let password = keys.iter().find(|(name, _)| name == DATABASE_PASSWORD).map(|(_, key)| key.as_str());
     Ok(postgres::url(port, LOGIN, password, DATABASE))
+}
+
+/// The object store and the keys of the platform that is kept in `folder`, for settings that name none. The store is served here as
+/// long as the answer lives, whether or not the platform runs.
+pub(crate) async fn kept(folder: &Path, env: &mut Env) -> Result<Option<ObjectStore>, Failure> {
+    for (name, value) in secrets::find(&folder.join("keys.env"))?.unwrap_or_default() {
+        env.set_default(&name, value);
+    }
+    let objects = folder.join("storage");
+    if env.get("S3_ENDPOINT").is_some() || !objects.is_dir() {
+        return Ok(None);
+    }
+    let storage = ObjectStore::start(objects, ANY_PORT).await?;
+    introduce_storage(&storage, env);
+    Ok(Some(storage))
+}
+
+fn introduce_storage(storage: &ObjectStore, env: &mut Env) {
+    env.set_default("S3_ENDPOINT", storage.endpoint());
+    env.set_default("S3_BUCKET", BUCKET.to_owned());
+    env.set_default("S3_ACCESS_KEY", storage.access_key().to_owned());
+    env.set_default("S3_SECRET_KEY", storage.secret_key().to_owned());
 }
 
 /// Removes everything that a local platform kept; refused while one runs.

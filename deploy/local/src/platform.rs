@@ -7,13 +7,14 @@ use permanence_domain::{
     clock::{SharedClock, SystemClock},
     config::{Env, StorageConfig, postgres_url},
     db::Db,
-    migrate::migrate,
+    migrate::{admit_backup, migrate},
     privacy::Signer,
     storage::Storage,
     telemetry,
 };
 use permanence_queue::{Listener, Waker};
 use permanence_workers::{
+    backup::BackupServices,
     config::MessagingConfig,
     process::{self, QUEUES},
     registry::Registry,
@@ -48,6 +49,9 @@ struct Config {
     messaging: MessagingConfig,
     signer: Signer,
     anchors: StorageConfig,
+    backups: StorageConfig,
+    /// Only where the environment says how: a platform that is tried out on another database need not back it up.
+    backup: Option<Arc<BackupServices>>,
     owner: PgConnectOptions,
 }
 
@@ -67,9 +71,15 @@ fn configure(mut env: Env) -> Result<Config, Failure> {
     let messaging = MessagingConfig::read(&mut env);
     let signer = Signer::read(&mut env);
     let anchors = StorageConfig::read_for_anchors(&mut env);
-    let all = owner.zip(api).zip(messaging).zip(signer).zip(anchors);
-    let ((((owner, api), messaging), signer), anchors) = env.finish(all)?;
-    Ok(Config { api, messaging, signer, anchors, owner: owner.expose().parse()? })
+    let backups = StorageConfig::read_for_backups(&mut env);
+    let backup = match env.get("BACKUP_DATABASE_URL") {
+        Some(_) => BackupServices::read(&mut env).map(Arc::new).map(Some),
+        None => Some(None),
+    };
+    let stores = anchors.zip(backups).zip(backup);
+    let all = owner.zip(api).zip(messaging).zip(signer).zip(stores);
+    let ((((owner, api), messaging), signer), ((anchors, backups), backup)) = env.finish(all)?;
+    Ok(Config { api, messaging, signer, anchors, backups, backup, owner: owner.expose().parse()? })
 }
 
 /// What the jobs need, for all pools are in this process.
@@ -79,6 +89,8 @@ fn services(config: &Config, db: &Db) -> Result<Services, Failure> {
         messaging: Some(Messaging::new(&config.messaging, db.clock().clone())?),
         storage: Some(Storage::new(&config.api.storage)),
         anchors: Some(Storage::new(&config.anchors)),
+        backups: Some(Storage::new(&config.backups)),
+        backup: config.backup.clone(),
         vault: Some(config.api.vault.clone()),
         signer: Some(config.signer.clone()),
     })
@@ -98,6 +110,9 @@ impl Platform {
             let way_out = "; a local platform is cleared with `cargo run -- reset`";
             format!("{error}{}", if parts.postgres.is_some() { way_out } else { "" })
         })?;
+        if let Some(backup) = &config.backup {
+            admit_backup(&config.owner, &backup.source).await?;
+        }
         Storage::new(&config.api.storage).ensure_bucket().await?;
 
         let clock: SharedClock = Arc::new(SystemClock);
@@ -116,7 +131,8 @@ impl Platform {
         let mut tasks = JoinSet::new();
         let registry = Registry::new(services(&config, &db)?);
         let bell = Listener::start(options.clone());
-        for queue in QUEUES {
+        // Without a way to back up, its queue has no worker, and whoever looks sees that.
+        for queue in QUEUES.into_iter().filter(|queue| queue.pool != "backups" || config.backup.is_some()) {
             let pool = process::Pool {
                 queue: queue.name,
                 jobs: process::job_connections(options.clone()),

@@ -13,17 +13,22 @@ use permanence_domain::crypto::random_bytes;
 use crate::Failure;
 
 /// The variables that hold keys, with how many random bytes each takes.
-const KEYS: [(&str, &str); 6] = [
+const KEYS: [(&str, &str); 8] = [
     ("JWT_ACCESS_KEYS", "local:"),
     ("JWT_REFRESH_KEY", ""),
     ("ENCRYPTION_KEY", ""),
     ("MASTER_KEYS", "local:"),
     ("CERTIFICATE_KEY", ""),
+    ("BACKUP_KEYS", "local:"),
+    (BACKUP_PASSWORD, ""),
     (DATABASE_PASSWORD, ""),
 ];
 
 /// The password of the embedded database's login role.
 pub(crate) const DATABASE_PASSWORD: &str = "EMBEDDED_DATABASE_PASSWORD";
+
+/// The password of its login role of backups.
+pub(crate) const BACKUP_PASSWORD: &str = "EMBEDDED_BACKUP_PASSWORD";
 
 /// Gives the keys as variables; makes those that are not there yet.
 pub(crate) fn load(file: &Path) -> Result<Vec<(String, String)>, Failure> {

@@ -257,8 +257,17 @@ impl StorageConfig {
 
     /// Reads where the audit trail is anchored: the `AUDIT_S3_…` variables, and for what they leave out those of `S3_…`.
     pub fn read_for_anchors(env: &mut Env) -> Option<Self> {
+        Self::read_apart(env, "AUDIT")
+    }
+
+    /// Reads where backups lie: the `BACKUP_S3_…` variables, and for what they leave out those of `S3_…`.
+    pub fn read_for_backups(env: &mut Env) -> Option<Self> {
+        Self::read_apart(env, "BACKUP")
+    }
+
+    fn read_apart(env: &mut Env, whose: &str) -> Option<Self> {
         Self::read_named(env, |env, name| {
-            let own = format!("AUDIT_{name}");
+            let own = format!("{whose}_{name}");
             if env.get(&own).is_some() { own } else { name.to_owned() }
         })
     }

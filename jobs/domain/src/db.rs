@@ -4,11 +4,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use permanence_queue::{Batch, Enqueued, JobId, NewJob, Waker};
+use permanence_queue::{Batch, Enqueued, JobId, NewJob, Waker, trace};
 use sqlx::{
     AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::{
@@ -62,6 +63,8 @@ impl Db {
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "60s"),
             ("timezone", "UTC"),
+            // Statements here are short: compiling one costs more than it ever saves.
+            ("jit", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
@@ -97,13 +100,13 @@ impl Db {
     pub async fn tenant(&self, tenant: TenantId, actor: Actor) -> Result<TenantTx> {
         // The value is a UUID, so nothing in the text can be anything but hexadecimal digits and dashes.
         let statement = format!("BEGIN; {TENANT_ROLE} '{}'", tenant.0.as_hyphenated());
-        Ok(TenantTx { tx: self.begin(statement).await?, tenant, actor })
+        Ok(TenantTx { tx: self.begin(statement, "tenant", Some(tenant)).await?, tenant, actor })
     }
 
     /// Begins a transaction that sees one tenant's rows as they stand at one moment, and changes nothing.
     pub async fn tenant_snapshot(&self, tenant: TenantId, actor: Actor) -> Result<TenantTx> {
         let statement = format!("{SNAPSHOT}; {TENANT_ROLE} '{}'", tenant.0.as_hyphenated());
-        Ok(TenantTx { tx: self.begin(statement).await?, tenant, actor })
+        Ok(TenantTx { tx: self.begin(statement, "tenant", Some(tenant)).await?, tenant, actor })
     }
 
     /// Begins a transaction that sees one person's rows in every tenant, as they stand at one moment, and changes nothing.
@@ -112,20 +115,29 @@ impl Db {
             "{SNAPSHOT}; SET LOCAL ROLE permanence_person; SET LOCAL permanence.person_id = '{}'",
             person.0.as_hyphenated()
         );
-        Ok(PersonTx { tx: self.begin(statement).await?, person })
+        Ok(PersonTx { tx: self.begin(statement, "person", None).await?, person })
     }
 
     /// Begins a transaction that sees every tenant's rows: for signing in, sweeping and seeding only.
     pub async fn system(&self, actor: Actor) -> Result<SystemTx> {
         let statement = "BEGIN; SET LOCAL ROLE permanence_system".to_owned();
-        Ok(SystemTx { tx: self.begin(statement).await?, actor })
+        Ok(SystemTx { tx: self.begin(statement, "system", None).await?, actor })
     }
 
-    async fn begin(&self, statement: String) -> Result<Tx> {
+    async fn begin(&self, statement: String, role: &'static str, tenant: Option<TenantId>) -> Result<Tx> {
+        // Ends with the transaction. What is asked in it is not told: it may hold values.
+        let trace = tracing::info_span!(
+            target: trace::SPANS,
+            "transaction",
+            otel.kind = "client",
+            db.system.name = "postgresql",
+            permanence.role = role,
+            permanence.tenant_id = tenant.map(tracing::field::display),
+        );
         // After a restart every pooled connection may be broken; each try takes one out.
         let (mut attempt, attempts) = (1, self.pool.options().get_max_connections() + 1);
         loop {
-            match self.pool.begin_with(AssertSqlSafe(statement.clone())).await {
+            match self.pool.begin_with(AssertSqlSafe(statement.clone())).instrument(trace.clone()).await {
                 Ok(inner) => {
                     return Ok(Tx {
                         inner,
@@ -133,6 +145,7 @@ impl Db {
                         clock: self.clock.clone(),
                         waker: self.waker.clone(),
                         queues: BTreeSet::new(),
+                        trace,
                     });
                 }
                 // A pooled connection that broke while it was idle: nothing was done on it.
@@ -173,22 +186,42 @@ struct Tx {
     clock: SharedClock,
     waker: Waker,
     queues: BTreeSet<String>,
+    trace: Span,
 }
 
 impl Tx {
     async fn enqueue(&mut self, job: NewJob) -> Result<Enqueued> {
-        self.queues.insert(job.queue().to_owned());
-        Ok(permanence_queue::enqueue(&mut self.inner, &*self.clock, job).await?)
+        let trace = self.enqueuing(std::slice::from_ref(&job));
+        Ok(permanence_queue::enqueue(&mut self.inner, &*self.clock, job).instrument(trace).await?)
     }
 
     async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
-        self.queues.extend(jobs.iter().map(|job| job.queue().to_owned()));
-        Ok(permanence_queue::enqueue_all(&mut self.inner, &*self.clock, jobs).await?)
+        let trace = self.enqueuing(&jobs);
+        Ok(permanence_queue::enqueue_all(&mut self.inner, &*self.clock, jobs).instrument(trace).await?)
     }
 
     async fn enqueue_batch(&mut self, jobs: Vec<NewJob>, then: NewJob) -> Result<Batch> {
-        self.queues.extend(jobs.iter().chain([&then]).map(|job| job.queue().to_owned()));
-        Ok(permanence_queue::enqueue_batch(&mut self.inner, &*self.clock, jobs, then).await?)
+        self.queues.insert(then.queue().to_owned());
+        let trace = self.enqueuing(&jobs);
+        Ok(permanence_queue::enqueue_batch(&mut self.inner, &*self.clock, jobs, then)
+            .instrument(trace)
+            .await?)
+    }
+
+    /// Notes which queues are to be woken; answers the span that the jobs go on from.
+    fn enqueuing(&mut self, jobs: &[NewJob]) -> Span {
+        self.queues.extend(jobs.iter().map(|job| job.queue().to_owned()));
+        let first = jobs.first().map(NewJob::kind);
+        tracing::info_span!(
+            target: trace::SPANS,
+            parent: &self.trace,
+            "enqueue",
+            otel.kind = "producer",
+            messaging.system = "permanence",
+            messaging.destination.name = jobs.first().map(NewJob::queue),
+            messaging.batch.message_count = jobs.len(),
+            permanence.job.kind = first,
+        )
     }
 
     async fn commit(self) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What can go wrong, free of HTTP. The API maps it to problem+json in one place; internals are logged, never shown.
 
-use std::{error::Error as StdError, fmt, ops::ControlFlow};
+use std::{error::Error as StdError, fmt, ops::ControlFlow, time::Duration};
 
 use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
 use serde::Serialize;
@@ -21,6 +21,12 @@ pub enum Error {
     /// The caller could not be identified; the code says how.
     #[error("not authenticated: {0}")]
     Unauthenticated(&'static str),
+    /// It was tried too often: it may be tried again after a while.
+    #[error("too many attempts")]
+    TooMany {
+        /// After how long.
+        retry_after: Duration,
+    },
     /// The request clashes with the present state.
     #[error("conflict: {code}")]
     Conflict {
@@ -122,7 +128,7 @@ impl fmt::Display for Invalid {
 impl StdError for Invalid {}
 
 /// One field that breaks one rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// Path of the field, such as `consents.sms`; `body` for the whole.
     pub field: String,
@@ -133,6 +139,16 @@ pub struct Problem {
     /// What was read, shortened; absent where it is missing or secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<String>,
+}
+
+/// Not what was read: the caller is told it, a log is not.
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Problem")
+            .field("field", &self.field)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Problem {

@@ -40,12 +40,12 @@ macro_rules! read_from_text {
     };
 }
 
-/// Declares a string newtype with one rule: JSON, SQL and OpenAPI follow from it.
+/// Declares a string newtype with one rule: JSON, SQL and OpenAPI follow from it. Printed for programmers it does not tell its text.
 #[macro_export]
 macro_rules! text_field {
     ($(#[$doc:meta])* $name:ident, $example:literal, $parse:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
+        #[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
         #[serde(transparent)]
         #[sqlx(transparent)]
         #[schema(value_type = String, example = $example)]
@@ -61,6 +61,13 @@ macro_rules! text_field {
             /// The value as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        /// Never the text: it may be somebody's.
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
             }
         }
 
@@ -391,6 +398,18 @@ mod tests {
         for bad in ["", "helene", "helene@", "@example.fr", "a b@example.fr", "helene@localhost"] {
             assert_eq!(EmailAddress::parse(bad).unwrap_err().code, "not_an_email", "{bad}");
         }
+    }
+
+    #[test]
+    fn nothing_that_was_read_is_printed_and_the_caller_is_told_it() {
+        assert_eq!(format!("{:?}", PersonName::parse("Zoë").unwrap()), "PersonName(…)");
+        assert_eq!(
+            format!("{:?}", Some(EmailAddress::parse("zoe@noel.example").unwrap())),
+            "Some(EmailAddress(…))"
+        );
+        let problem = Phone::parse("12 Zoë").unwrap_err();
+        assert!(!format!("{problem:?}").contains("Zoë"), "{problem:?}");
+        assert_eq!(serde_json::to_value(&problem).unwrap()["read"], "12 Zoë");
     }
 
     #[test]

@@ -124,6 +124,8 @@ ids! {
     ImageId,
     /// The invoicing of a period's appointments at once.
     InvoiceRunId,
+    /// A backup of the platform.
+    BackupId,
 }
 
 impl UserId {

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod address;
 pub mod audit;
+pub mod backup;
 pub mod billing;
 pub mod clock;
 pub mod config;

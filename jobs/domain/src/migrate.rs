@@ -3,7 +3,9 @@
 
 use percent_encoding::percent_decode_str;
 use sqlx::{
-    AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
+    AssertSqlSafe, Connection, Executor, PgConnection,
+    migrate::{MigrateError, Migrator},
+    postgres::PgConnectOptions,
 };
 use url::Url;
 
@@ -17,12 +19,12 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 pub enum MigrateFailure {
     /// A migration failed, or is not the one that was applied before.
     #[error("the database cannot be brought up to this version: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] MigrateError),
     /// The database refused or is away.
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
     /// A login's URL cannot be read.
-    #[error("DATABASE_URL or DATABASE_SCALER_URL is not a URL")]
+    #[error("DATABASE_URL, BACKUP_DATABASE_URL or DATABASE_SCALER_URL is not a URL")]
     LoginUrl,
     /// The login could do more than take its roles.
     #[error(
@@ -54,10 +56,29 @@ pub async fn migrate(owner: &PgConnectOptions, login_url: &Secret) -> Result<(),
     if conn.server_version_num().is_some_and(|version| version >= 160_000) {
         conn.execute("SET createrole_self_grant = 'set, inherit'").await?;
     }
-    MIGRATOR.run(&mut conn).await?;
-    admit(&mut conn, &login).await?;
+    match MIGRATOR.run(&mut conn).await {
+        // Of a later release, to which this one is what is gone back to: each migration only adds to what the release before knows.
+        Err(MigrateError::VersionMissing(version)) if is_newer(&mut conn, version).await? => {
+            tracing::warn!(version, "the database is of a later release, and stays as it is");
+        }
+        applied => applied?,
+    }
+    let taken = "permanence_tenant, permanence_system, permanence_queue, permanence_person";
+    admit(&mut conn, &login, taken).await?;
     conn.close().await?;
     Ok(())
+}
+
+/// Whether the database has all of our migrations, and others after the last of them alone; `missing` is the first that is not ours.
+async fn is_newer(conn: &mut PgConnection, missing: i64) -> Result<bool, sqlx::Error> {
+    let ours: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
+    let applied: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success AND version = ANY($1)")
+            .bind(&ours)
+            .fetch_one(conn)
+            .await?;
+    Ok(ours.iter().all(|version| *version < missing)
+        && usize::try_from(applied).is_ok_and(|count| count == ours.len()))
 }
 
 /// Lets the autoscaler of `scaler_url` in, which may ask how many jobs wait and nothing else. Repeating it changes nothing.
@@ -69,10 +90,18 @@ pub async fn admit_scaler(owner: &PgConnectOptions, scaler_url: &Secret) -> Resu
     Ok(())
 }
 
-/// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take the four roles: each for one transaction, none
+/// Lets the login role of backups in: it may take the role that reads every row, and nothing else. Repeating it changes nothing.
+pub async fn admit_backup(owner: &PgConnectOptions, login_url: &Secret) -> Result<(), MigrateFailure> {
+    let login = Login::of(login_url)?;
+    let mut conn = PgConnection::connect_with(owner).await?;
+    admit(&mut conn, &login, "permanence_backup").await?;
+    conn.close().await?;
+    Ok(())
+}
+
+/// Makes the login role if it is new, gives it the password of its URL, and lets it connect and take its roles: each for one transaction, none
 /// inherited.
-async fn admit(conn: &mut PgConnection, login: &Login) -> Result<(), MigrateFailure> {
-    let taken = "permanence_tenant, permanence_system, permanence_queue, permanence_person";
+async fn admit(conn: &mut PgConnection, login: &Login, taken: &str) -> Result<(), MigrateFailure> {
     make_role(conn, login, "NOINHERIT", taken).await?;
     let inherits: bool = sqlx::query_scalar("SELECT rolinherit OR rolsuper FROM pg_roles WHERE rolname = $1")
         .bind(&login.user)

@@ -3,9 +3,10 @@
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::{
-    error::{Invalid, Problem},
+    error::{Error, Invalid, Problem},
     field::from_text,
 };
 
@@ -90,6 +91,41 @@ impl<T> Page<T> {
         let items = self.items.into_iter().map(make).collect();
         Page { items, page: self.page, limit: self.limit, total: self.total }
     }
+}
+
+/// One page of a list that grows for ever: by its number, or from a row on, which costs the same however deep it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Listing<T> {
+    /// The rows of this page.
+    pub items: Vec<T>,
+    /// Rows on a full page.
+    pub limit: u32,
+    /// Its number, from 1; absent where the page was asked for by `before`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// Rows in all; absent where the page was asked for by `before`, for then none are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// Give it as `before` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Uuid>,
+}
+
+impl<T> Listing<T> {
+    /// The page that was asked for: by its number where the rows were counted.
+    pub fn new(items: Vec<T>, query: PageQuery, total: Option<i64>, id: impl Fn(&T) -> Uuid) -> Self {
+        let full = i64::try_from(items.len()).is_ok_and(|count| count == query.limit());
+        let next = items.last().filter(|_| full).map(id);
+        Self { items, limit: query.limit.0, page: total.map(|_| query.page.0), total, next }
+    }
+}
+
+/// A page has a number or a row that it follows, not both.
+pub fn one_way<I>(before: Option<I>, page: PageQuery) -> Result<Option<I>, Error> {
+    if before.is_some() && page.offset() > 0 {
+        return Err(Error::invalid("page", "not_with_before", "a number or `before`, not both"));
+    }
+    Ok(before)
 }
 
 /// A yes or no, written `true` or `false` in a query string; `false` where it is absent.

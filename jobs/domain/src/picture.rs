@@ -3,12 +3,15 @@
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
-    error::ImageFormatHint,
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    codecs::jpeg::JpegEncoder,
+    error::{DecodingError, ImageFormatHint},
 };
 
+use crate::files::media_type;
+
 /// Longest edge of what heads papers, pixels.
-const LARGEST: u32 = 4_000;
+pub const LARGEST: u32 = 4_000;
 /// Bytes that reading may take: the largest picture with its working space.
 const MEMORY: u64 = 128 << 20;
 
@@ -28,6 +31,15 @@ impl Picture {
     /// Reads a PNG or a JPEG of at most 4,000 pixels each way.
     pub fn read(bytes: &[u8]) -> Result<Self, ImageError> {
         Self::read_within(bytes, LARGEST)
+    }
+
+    /// Reads a picture that is handed in: as [`Picture::read_within`], and whole. A decoder draws what there is of one that was cut short.
+    pub fn receive(bytes: &[u8], largest: u32) -> Result<Self, ImageError> {
+        let picture = Self::read_within(bytes, largest)?;
+        match media_type(Cursor::new(bytes)) {
+            Ok(media_type) if media_type == picture.media_type => Ok(picture),
+            _ => Err(ImageError::Decoding(DecodingError::from_format_hint(ImageFormatHint::Unknown))),
+        }
     }
 
     /// Reads a PNG or a JPEG of at most so many pixels each way, and of no more than memory allows.
@@ -99,6 +111,13 @@ mod tests {
     #[test]
     fn what_is_none_is_cut_short_or_claims_to_be_huge_is_refused() {
         assert!(Picture::read(b"GIF89a").is_err() && Picture::read(b"%PDF-1.7").is_err());
+        for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+            let whole = written(format);
+            assert!(Picture::receive(&whole, 3).is_ok());
+            for cut in 1..whole.len() {
+                assert!(Picture::receive(&whole[..cut], 3).is_err(), "{format:?} cut to {cut}");
+            }
+        }
         let png = written(ImageFormat::Png);
         assert!(Picture::read(&png[..png.len() - 20]).is_err());
         let mut huge = png;

@@ -7,6 +7,7 @@ use crate::{
     Error, JobId, NewJob,
     clock::Clock,
     enqueue::{count_enqueued, enqueue_into},
+    trace,
 };
 
 /// A batch that was enqueued.
@@ -55,8 +56,8 @@ async fn insert(conn: &mut PgConnection, clock: &dyn Clock, then: &NewJob) -> Re
     let id = sqlx::query_scalar!(
         r#"INSERT INTO queue.batches
                (id, queue, kind, payload, tenant_id, priority, max_attempts, timeout_ms, backoff_base_ms,
-                backoff_cap_ms, keep_days, rate_key, created_at)
-           VALUES (nextval('queue.job_ids'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+                backoff_cap_ms, keep_days, rate_key, traceparent, created_at)
+           VALUES (nextval('queue.job_ids'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
                    COALESCE($1, clock_timestamp()))
            RETURNING id"#,
         clock.simulated(),
@@ -71,6 +72,7 @@ async fn insert(conn: &mut PgConnection, clock: &dyn Clock, then: &NewJob) -> Re
         crate::job::millis(then.backoff.cap),
         then.retention.days(),
         then.rate_key.as_deref(),
+        trace::current().or_else(|| then.traceparent.clone()),
     )
     .fetch_one(conn)
     .await?;
@@ -101,9 +103,9 @@ pub(crate) async fn finish(
            cleared AS (DELETE FROM queue.batch_members WHERE batch_id IN (SELECT id FROM over))
            INSERT INTO queue.jobs
                (id, queue, kind, payload, tenant_id, state, priority, max_attempts, timeout_ms, backoff_base_ms,
-                backoff_cap_ms, keep_days, rate_key, enqueued_at, run_at)
+                backoff_cap_ms, keep_days, rate_key, traceparent, enqueued_at, run_at)
            SELECT id, queue, kind, payload, tenant_id, 'available', priority, max_attempts, timeout_ms,
-                  backoff_base_ms, backoff_cap_ms, keep_days, rate_key, now, now
+                  backoff_base_ms, backoff_cap_ms, keep_days, rate_key, traceparent, now, now
            FROM over, moment
            RETURNING queue, kind"#,
         clock.simulated(),

@@ -52,16 +52,18 @@ pub(crate) async fn end_waiting(
            ended AS (
                DELETE FROM queue.jobs WHERE id = $1 AND state <> 'running'
                RETURNING id, queue, kind, payload, tenant_id, priority, attempt, max_attempts, timeout_ms,
-                         backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, errors
+                         backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, errors,
+                         traceparent
            )
            INSERT INTO queue.job_history
                (id, queue, kind, payload, tenant_id, state, priority, attempt, max_attempts, timeout_ms,
-                backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, errors, finished_at)
+                backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, errors, finished_at,
+                traceparent)
            SELECT id, queue, kind, payload, tenant_id, ($3::text)::queue.job_state, priority, attempt, max_attempts, timeout_ms,
                   backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at,
                   CASE WHEN $4::text IS NULL THEN errors ELSE errors || jsonb_build_object(
                       'attempt', attempt, 'at', now, 'code', $4::text, 'message', $5::text) END,
-                  now
+                  now, traceparent
            FROM ended, moment"#,
         id.0,
         clock.simulated(),

@@ -89,9 +89,9 @@ async fn revive(
            )
            INSERT INTO queue.jobs
                (id, queue, kind, payload, tenant_id, state, priority, max_attempts, timeout_ms, backoff_base_ms,
-                backoff_cap_ms, keep_days, rate_key, enqueued_at, run_at, errors)
+                backoff_cap_ms, keep_days, rate_key, enqueued_at, run_at, errors, traceparent)
            SELECT id, queue, kind, payload, tenant_id, 'available', priority, max_attempts, timeout_ms,
-                  backoff_base_ms, backoff_cap_ms, keep_days, rate_key, enqueued_at, now, errors
+                  backoff_base_ms, backoff_cap_ms, keep_days, rate_key, enqueued_at, now, errors, traceparent
            FROM dead, moment
            RETURNING id AS "id: JobId", queue, tenant_id AS tenant"#,
         clock.simulated(),

@@ -34,6 +34,7 @@ mod queues;
 mod reschedule;
 mod rescue;
 mod settle;
+pub mod trace;
 mod wake;
 mod worker;
 

@@ -25,6 +25,27 @@ pub enum Outcome {
     Discard(Failure),
 }
 
+impl Outcome {
+    /// Its word, for traces.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Done(_) | Self::DoneThen(..) | Self::Completed => "done",
+            Self::Retry(_) => "retry",
+            Self::Snooze(_) => "snooze",
+            Self::Cancel(_) => "cancel",
+            Self::Discard(_) => "discard",
+        }
+    }
+
+    /// Why it failed, where it did.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Retry(failure) | Self::Discard(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
 /// Why an attempt failed; it is stored and logged, so it holds no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

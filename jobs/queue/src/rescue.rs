@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     job::millis,
     settle::{Fate, Settled, settle},
+    trace,
 };
 
 /// How many jobs one round takes back.
@@ -29,6 +30,9 @@ pub(crate) async fn rescue(
             return Ok(rescued);
         }
         rescued += settle(conn, clock, queue, &orphans).await?;
+        for (id, code) in orphans.iter().filter_map(|o| Some((o.lease.job.0, o.fate.dead_of()?))) {
+            tracing::error!(target: trace::FAULTS, fault = "dead_job", queue, id, code);
+        }
     }
 }
 

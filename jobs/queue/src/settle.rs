@@ -78,6 +78,14 @@ impl Fate {
         }
     }
 
+    /// The code of what a job died of, where it does.
+    pub(crate) fn dead_of(&self) -> Option<&str> {
+        match self {
+            Self::Ends { state: "discarded", failure: Some(failure), .. } => Some(&failure.code),
+            _ => None,
+        }
+    }
+
     fn cancelled(failure: Option<Failure>) -> Self {
         Self::Ends { state: "cancelled", output: None, failure }
     }
@@ -186,17 +194,17 @@ async fn end(
                  AND j.process_id = e.process_id AND j.lease = e.lease
                RETURNING j.id, j.queue, j.kind, j.payload, j.tenant_id, j.priority, j.attempt, j.max_attempts,
                          j.timeout_ms, j.backoff_base_ms, j.backoff_cap_ms, j.keep_days, j.rate_key, j.batch_id, j.enqueued_at, j.run_at, j.started_at,
-                         j.process_id, j.errors, e.state AS final_state, e.output, e.code, e.message
+                         j.process_id, j.errors, j.traceparent, e.state AS final_state, e.output, e.code, e.message
            )
            INSERT INTO queue.job_history
                (id, queue, kind, payload, tenant_id, state, priority, attempt, max_attempts, timeout_ms,
                 backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, started_at, process_id, errors, finished_at,
-                output)
+                output, traceparent)
            SELECT id, queue, kind, payload, tenant_id, final_state::queue.job_state, priority, attempt, max_attempts,
                   timeout_ms, backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, started_at, process_id,
                   CASE WHEN code IS NULL THEN errors ELSE errors || jsonb_build_object(
                       'attempt', attempt, 'at', now, 'process', process_id, 'code', code, 'message', message) END,
-                  now, output
+                  now, output, traceparent
            FROM ended, moment"#,
         queue,
         clock.simulated(),

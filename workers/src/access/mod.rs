@@ -4,4 +4,6 @@
 mod archive;
 mod fhir;
 mod page;
+mod send_digest;
+mod watch_requests;
 mod write_access_file;

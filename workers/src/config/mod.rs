@@ -3,13 +3,16 @@
 mod messaging;
 mod providers;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use permanence_domain::{
     config::{ConfigError, DatabaseConfig, Env, StorageConfig, parsed},
     privacy::Signer,
+    telemetry::TelemetryConfig,
     vault::Vault,
 };
+
+use crate::backup::BackupServices;
 
 pub use messaging::{MailConfig, MessagingConfig, Rated, SmsConfig};
 
@@ -32,17 +35,24 @@ pub struct WorkerConfig {
     pub signer: Option<Signer>,
     /// Where the audit trail is anchored, in the pools that have an object store.
     pub anchors: Option<StorageConfig>,
+    /// Where backups lie, in the pools that have an object store.
+    pub backups: Option<StorageConfig>,
+    /// What backs up, in the pool that does.
+    pub backup: Option<Arc<BackupServices>>,
 }
 
 /// What the jobs of a pool need besides the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of needs, each there or not")]
 pub struct Needs {
     /// Mail and SMS.
     pub messaging: bool,
     /// The object store.
     pub storage: bool,
-    /// The keys of what is sealed, and the one that signs certificates.
+    /// The keys of what is sealed, and the one that signs certificates and notes of erasures.
     pub vault: bool,
+    /// What backs up.
+    pub backup: bool,
 }
 
 impl WorkerConfig {
@@ -66,6 +76,11 @@ impl WorkerConfig {
         let vault = if needs.vault { Vault::read(env).map(Some) } else { Some(None) };
         let signer = if needs.vault { Signer::read(env).map(Some) } else { Some(None) };
         let anchors = if needs.storage { StorageConfig::read_for_anchors(env).map(Some) } else { Some(None) };
+        let backups = if needs.storage { StorageConfig::read_for_backups(env).map(Some) } else { Some(None) };
+        let backup =
+            if needs.backup { BackupServices::read(env).map(Arc::new).map(Some) } else { Some(None) };
+        // Read once more where the process begins, before all else: here for its problems to be told with the others.
+        TelemetryConfig::read(env, "")?;
         Some(Self {
             database: database?,
             concurrency: concurrency?,
@@ -75,6 +90,8 @@ impl WorkerConfig {
             vault: vault?,
             signer: signer?,
             anchors: anchors?,
+            backups: backups?,
+            backup: backup?,
         })
     }
 }

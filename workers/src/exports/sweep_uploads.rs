@@ -16,7 +16,7 @@ pub(super) async fn remove_unwanted(services: &Services) -> Result<usize> {
     for area in AREAS {
         let mut after = None;
         loop {
-            let page = services.storage()?.list_area(area, after.as_deref()).await?;
+            let page = services.storage()?.list(area, after.as_deref()).await?;
             removed += remove_of(services, &page.objects).await?;
             after = page.next;
             if after.is_none() {

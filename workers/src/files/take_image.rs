@@ -1,15 +1,12 @@
 //! Looks into a picture that the client sent: is it what was announced, does it read? Keeps it where no client may write, with a
 //! thumbnail beside it, and has it available, or refused with the reason.
 
-use std::io::Cursor;
-
 use permanence_domain::{
     Error,
     error::Result,
     files::{
         images::{Attempt, LARGEST, MOST_BYTES, Refusal, Taken, available, begin, refuse},
         jobs::TakeImage,
-        media_type,
     },
     picture::Picture,
     storage::{ObjectKey, Storage},
@@ -97,9 +94,7 @@ fn inspect(attempt: &Attempt, bytes: Vec<u8>) -> std::result::Result<Looked, Ref
     if attempt.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
         return Err(Refusal::WrongHash);
     }
-    // A decoder draws what there is of a picture that was cut short.
-    media_type(Cursor::new(&bytes)).map_err(|_| Refusal::NotAPicture)?;
-    let picture = Picture::read_within(&bytes, LARGEST).map_err(|_| Refusal::NotAPicture)?;
+    let picture = Picture::receive(&bytes, LARGEST).map_err(|_| Refusal::NotAPicture)?;
     if picture.media_type != attempt.media_type.as_str() {
         return Err(Refusal::WrongType);
     }

@@ -7,10 +7,14 @@ use permanence_domain::{
     db::Actor,
     error::Result,
     identity::{
-        AccountMailDraft, AccountMailStart, begin_account_mail, end_account_mail, jobs::SendAccountMail,
+        AccountMailAbout, AccountMailDraft, AccountMailStart, begin_account_mail, end_account_mail,
+        jobs::SendAccountMail,
     },
     ids::AccountMailId,
-    notifications::content::{PasswordChanged, PasswordReset, password_changed_email, password_reset_email},
+    notifications::content::{
+        AccountErasureMail, AccountErasureNews, EmailContent, PasswordChanged, PasswordReset,
+        account_erasure_email, password_changed_email, password_reset_email,
+    },
 };
 
 use crate::{
@@ -47,24 +51,42 @@ async fn end_once(id: AccountMailId, ended: &MailEnd, services: &Services) -> Re
     tx.commit().await
 }
 
+/// The words of a mail.
+fn content(draft: AccountMailDraft, messaging: &Messaging) -> EmailContent {
+    let AccountMailDraft { full_name, language, zone, about, .. } = draft;
+    let leading = |place: &str| String::from(under(&messaging.public_url, place));
+    let news = match about {
+        AccountMailAbout::PasswordReset { token } => {
+            let mut link = under(&messaging.public_url, "reset-password");
+            // In the fragment: it reaches neither servers' logs nor the Referer header.
+            link.set_fragment(Some(&token));
+            return password_reset_email(&PasswordReset { full_name, link: link.into(), language });
+        }
+        AccountMailAbout::PasswordChanged { at } => {
+            return password_changed_email(&PasswordChanged { full_name, changed_at: at, zone, language });
+        }
+        AccountMailAbout::DeletionRequested { due_at } => {
+            AccountErasureNews::Requested { due_at, link: leading("cancel-deletion") }
+        }
+        AccountMailAbout::DeletionCancelled => AccountErasureNews::Cancelled,
+        AccountMailAbout::DeletionHeld => AccountErasureNews::Held { link: leading("cancel-deletion") },
+        AccountMailAbout::AccountErased { token } => {
+            AccountErasureNews::Erased { link: leading(&format!("e/{token}")) }
+        }
+    };
+    account_erasure_email(&AccountErasureMail { full_name, news, zone, language })
+}
+
 async fn send(
     id: AccountMailId,
     draft: AccountMailDraft,
     messaging: &Messaging,
     now: DateTime<Utc>,
 ) -> Result<Receipt, SendError> {
-    let AccountMailDraft { email, full_name, language, zone, at, token } = draft;
-    let to_name = Some(full_name.clone());
-    let content = if let Some(token) = token {
-        let mut link = under(&messaging.public_url, "reset-password");
-        // In the fragment: it reaches neither servers' logs nor the Referer header.
-        link.set_fragment(Some(&token));
-        password_reset_email(&PasswordReset { full_name, link: link.into(), language })
-    } else {
-        password_changed_email(&PasswordChanged { full_name, changed_at: at, zone, language })
-    };
+    let (to, to_name) = (draft.email.clone(), Some(draft.full_name.clone()));
+    let content = content(draft, messaging);
     let email = Email {
-        to: email,
+        to,
         to_name,
         from_name: None,
         subject: content.subject,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use permanence_domain::{
+    backup::note_erasure,
     error::Result,
     ids::ErasureId,
     import::files_left,
@@ -28,14 +29,14 @@ impl Perform for EraseSubjects {
     async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {
         let mut tx = run.begin(services).await?;
         let due = due(&mut tx).await?;
-        let (ended, keys) = forget_ended(&mut tx).await?;
+        let ended = forget_ended(&mut tx).await?;
         tx.commit().await?;
         let mut gone = BTreeMap::new();
         for id in due.iter().take(AT_ONCE) {
             gone.extend(remove(run, services, *id).await?.into_iter().map(|key| (key, *id)));
         }
         let certified = certify(run, services, &gone).await?;
-        let told = serde_json::json!({ "due": due.len(), "certified": certified.0, "ended": ended, "keys_ended": keys });
+        let told = serde_json::json!({ "due": due.len(), "certified": certified.0, "ended": ended });
         if certified.1 > 0 {
             let words = format!("{} erasure(s) are not proved: see their findings", certified.1);
             return Ok(Outcome::Retry(Failure::new("identifiers_found".to_owned(), words)));
@@ -48,8 +49,14 @@ impl Perform for EraseSubjects {
     }
 }
 
-/// Empties the tables, then removes the objects; gives what must be gone now.
+/// Notes the erasure beside the backups, empties the tables, then removes the objects; gives what must be gone now.
 async fn remove(run: Run, services: &Services, id: ErasureId) -> Result<Vec<ObjectKey>> {
+    let mut tx = run.begin(services).await?;
+    let note = note_erasure(&mut tx, id).await?;
+    tx.commit().await?;
+    if let Some(note) = note {
+        note.put(services.backups()?, services.signer()?).await?;
+    }
     let mut tx = run.begin(services).await?;
     let objects = erase(&mut tx, services.vault()?, id).await?;
     tx.commit().await?;
@@ -76,7 +83,7 @@ async fn certify(
     let mut wanted = Vec::with_capacity(ids.len());
     for id in &ids {
         let (patient, identifiers) = open_identifiers(&mut tx, services.vault()?, *id).await?;
-        wanted.push(Wanted { erasure: *id, patient, identifiers });
+        wanted.push(Wanted { erasure: *id, subject: patient.0, within: None, identifiers });
     }
     tx.commit().await?;
     if ids.is_empty() {

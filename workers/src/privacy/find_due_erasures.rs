@@ -1,11 +1,12 @@
-//! Finds the practices that have somebody to erase, or keep something whose time is over: a job for each, one at a time.
+//! Finds the practices that have somebody to erase, or keep something whose time is over: a job for each, one at a time. And the
+//! accounts that are due: one job for all of them.
 
 use permanence_domain::{
     db::Actor,
     error::Result,
     privacy::{
-        due_tenants,
-        jobs::{EraseSubjects, FindDueErasures},
+        due_accounts, due_tenants,
+        jobs::{EraseAccounts, EraseSubjects, FindDueErasures},
     },
 };
 use permanence_queue::{NewJob, Unique};
@@ -23,7 +24,12 @@ impl Perform for FindDueErasures {
             let job = NewJob::of(&EraseSubjects {})?.tenant(tenant.0);
             tx.enqueue(job.unique(Unique::until_finished(tenant.to_string()))).await?;
         }
+        let accounts = due_accounts(&mut tx).await?.len();
+        if accounts > 0 {
+            tx.enqueue(NewJob::of(&EraseAccounts {})?.unique(Unique::until_finished("all".to_owned())))
+                .await?;
+        }
         tx.commit().await?;
-        Ok(Outcome::Done(Some(serde_json::json!({ "tenants": tenants.len() }))))
+        Ok(Outcome::Done(Some(serde_json::json!({ "tenants": tenants.len(), "accounts": accounts }))))
     }
 }

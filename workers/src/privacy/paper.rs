@@ -19,46 +19,69 @@ const MARGIN: f32 = 20.0;
 
 struct Words {
     title: &'static str,
-    intro: &'static str,
-    facts: [&'static str; 6],
+    /// Of a patient, and of an account.
+    intro: [&'static str; 2],
+    /// Where it was erased: in a practice, or on the whole platform; and what.
+    place: [[&'static str; 2]; 2],
+    facts: [&'static str; 4],
     destroyed: [&'static str; 4],
     kept: [&'static str; 5],
     unnamed: &'static str,
     proof: &'static str,
-    searched: &'static str,
+    /// In a practice, or on the whole platform.
+    searched: [&'static str; 2],
+    read: &'static str,
     check: &'static str,
 }
 
 const FRENCH: Words = Words {
     title: "Certificat d’effacement",
-    intro: "Les données personnelles du dossier désigné ci-dessous ont été effacées (RGPD, article 17).",
-    facts: ["Cabinet", "Dossier", "Effacement", "Demandé le", "Effacé le", "Certifié le"],
+    intro: [
+        "Les données personnelles du dossier désigné ci-dessous ont été effacées (RGPD, article 17).",
+        "Le compte désigné ci-dessous et les données personnelles qui s’y rattachent ont été effacés (RGPD, article 17).",
+    ],
+    place: [["Cabinet", "Dossier"], ["Plateforme", "Compte"]],
+    facts: ["Effacement", "Demandé le", "Effacé le", "Certifié le"],
     destroyed: ["Ce qui a été détruit", "Quoi", "Nombre", "Comment"],
     kept: ["Ce que la loi conserve", "Quoi", "Nombre", "Texte", "Jusqu’au"],
     unnamed: "sans nom",
     proof: "Preuve",
-    searched: "Après l’effacement, toutes les lignes et tous les objets du cabinet ont été relus ; aucun identifiant \
-               de la personne n’y a été trouvé. Tables, lignes et objets relus :",
+    searched: [
+        "Après l’effacement, toutes les lignes et tous les objets du cabinet ont été relus ; aucun identifiant de la \
+         personne n’y a été trouvé.",
+        "Après l’effacement, toutes les lignes de la plateforme ont été relues, et tous les objets de ceux dont la personne \
+         était membre ; aucun de ses identifiants n’y a été trouvé.",
+    ],
+    read: "Tables, lignes et objets relus :",
     check: "Ce papier reproduit un certificat signé (Ed25519), que l’on vérifie sans la plateforme : \
             permanence privacy verify certificat.json. Clé publique et signature :",
 };
 
 const ENGLISH: Words = Words {
     title: "Certificate of erasure",
-    intro: "The personal data of the file named below were erased (GDPR, article 17).",
-    facts: ["Practice", "File", "Erasure", "Asked for", "Erased", "Certified"],
+    intro: [
+        "The personal data of the file named below were erased (GDPR, article 17).",
+        "The account named below and the personal data that belong to it were erased (GDPR, article 17).",
+    ],
+    place: [["Practice", "File"], ["Platform", "Account"]],
+    facts: ["Erasure", "Asked for", "Erased", "Certified"],
     destroyed: ["What was destroyed", "What", "Count", "How"],
     kept: ["What the law keeps", "What", "Count", "Law", "Until"],
     unnamed: "without a name",
     proof: "Proof",
-    searched: "After the erasure every row and every object of the practice was read again; no identifier of the \
-               person was found. Tables, rows and objects read:",
+    searched: [
+        "After the erasure every row and every object of the practice was read again; no identifier of the person was \
+         found.",
+        "After the erasure every row of the platform was read again, and every object of those that the person was a member \
+         of; none of their identifiers was found.",
+    ],
+    read: "Tables, rows and objects read:",
     check: "This paper shows a signed certificate (Ed25519), which is checked without the platform: \
             permanence privacy verify certificate.json. Public key and signature:",
 };
 
 /// Stable names, in French and in English.
-const NAMES: [(&str, &str, &str); 20] = [
+const NAMES: [(&str, &str, &str); 36] = [
     ("patients", "fiche du patient", "patient’s file"),
     ("patient_consents", "historique des consentements", "history of consents"),
     ("patient_links", "liens envoyés", "links that were sent"),
@@ -79,6 +102,22 @@ const NAMES: [(&str, &str, &str); 20] = [
     ("removed", "retiré du stockage", "removed from the store"),
     ("key_destroyed", "détruit", "destroyed"),
     ("files", "fichiers", "files"),
+    ("written_records", "notes cliniques écrites", "clinical notes written"),
+    ("written_invoices", "factures émises pour ses actes", "invoices issued for their care"),
+    ("author", "identité du praticien, sous scellés", "practitioner’s identity, under seal"),
+    ("consultations", "consultations", "consultations"),
+    ("audit_log", "journal d’audit", "audit trail"),
+    ("users", "compte", "account"),
+    ("memberships", "appartenances", "memberships"),
+    ("sessions", "connexions", "sessions"),
+    ("invitations", "invitations", "invitations"),
+    ("account_mails", "courriels du compte", "mails about the account"),
+    ("employees", "fiche du salarié", "employee’s file"),
+    ("practitioners", "fiche du praticien", "practitioner’s file"),
+    ("availability_entries", "disponibilités", "availability"),
+    ("notifications", "notifications", "notifications"),
+    ("idempotency_keys", "réponses gardées", "stored answers"),
+    ("inventory_subscriptions", "alertes de stock", "stock alerts"),
 ];
 
 struct Sheet {
@@ -163,7 +202,8 @@ impl Sheet {
         let stated = &signed.certificate;
         self.text(self.words.title, Face::Bold, 24.0, ACCENT);
         self.flow.gap(8.0);
-        self.text(self.words.intro, Face::Regular, 10.5, INK);
+        let kind = usize::from(stated.tenant_id.is_nil());
+        self.text(self.words.intro[kind], Face::Regular, 10.5, INK);
         self.flow.gap(8.0);
         let values = [
             stated.tenant_name.clone(),
@@ -173,8 +213,12 @@ impl Sheet {
             self.moment(stated.erased_at),
             self.moment(stated.certified_at),
         ];
-        let rows: Vec<[String; 2]> =
-            self.words.facts.iter().zip(values).map(|(fact, value)| [(*fact).to_owned(), value]).collect();
+        let rows: Vec<[String; 2]> = self.words.place[kind]
+            .iter()
+            .chain(&self.words.facts)
+            .zip(values)
+            .map(|(fact, value)| [(*fact).to_owned(), value])
+            .collect();
         self.table(&[], &[40.0, 130.0], &rows);
     }
 
@@ -237,7 +281,9 @@ impl Sheet {
         self.heading(self.words.proof);
         let read =
             format!("{} · {} · {}", stated.tables_searched, stated.rows_searched, stated.objects_searched);
-        self.text(&format!("{} {read}.", self.words.searched), Face::Regular, 9.0, INK);
+        let kind = usize::from(stated.tenant_id.is_nil());
+        let searched = format!("{} {} {read}.", self.words.searched[kind], self.words.read);
+        self.text(&searched, Face::Regular, 9.0, INK);
         self.flow.gap(6.0);
         self.text(self.words.check, Face::Regular, 9.0, INK);
         self.flow.gap(3.0);

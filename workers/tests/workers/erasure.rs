@@ -10,8 +10,8 @@ use permanence_domain::{
     db::Actor,
     exports::{self, ExportFormat, ExportKind, NewExport},
     field::{Day, Label},
-    ids::{ErasureId, InvoiceId, PatientId},
-    patients,
+    ids::{ErasureId, ImageId, InvoiceId, PatientId, TenantId},
+    patients::{self, NewConsents, NewPatient},
     privacy::{self, Checked, Erasure, ErasureStatus, check_certificate, jobs::FindDueErasures},
     records::{self, Clinical, NewRecord, RecordKind},
     scheduling::{self, NewRoom},
@@ -22,6 +22,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::{
+    access::pictured,
     billing::sells,
     support::{World, by_sms, signer, soon, vault},
 };
@@ -131,10 +132,14 @@ pub(crate) async fn stands(world: &World, text: &str) -> Vec<String> {
             places.push(table);
         }
     }
-    for key in world.storage().of_tenant(world.tenant).await.unwrap() {
-        let object = world.storage().get(&key).await.unwrap();
-        if String::from_utf8_lossy(&object).to_lowercase().contains(&text.to_lowercase()) {
-            places.push(key.to_string());
+    let tenants: Vec<uuid::Uuid> =
+        sqlx::query_scalar("SELECT id FROM tenants").fetch_all(&mut owner).await.unwrap();
+    for tenant in tenants {
+        for key in world.objects_of(TenantId(tenant)).await {
+            let object = world.storage().get(&key).await.unwrap();
+            if String::from_utf8_lossy(&object).to_lowercase().contains(&text.to_lowercase()) {
+                places.push(key.to_string());
+            }
         }
     }
     places
@@ -307,6 +312,62 @@ async fn taken_back_before_its_day_it_has_done_nothing() {
     night(&world).await;
     assert_eq!(erasure(&world, id).await.status, ErasureStatus::Cancelled);
     assert_ne!(asked(&world).await, id, "it may be asked for anew");
+    pool.drain().await;
+}
+
+#[tokio::test]
+async fn pictures_of_the_erased_are_removed_when_the_law_lets_go_of_them() {
+    let world = World::at("2027-01-04T09:00:00Z", Tz::Europe__Paris).await;
+    let consents = NewConsents { reminder_sms: true, reminder_email: false, imaging: Some(true) };
+    world.reach(&NewPatient { consents, ..by_sms() }).await;
+    let kept = pictured(&world, true).await;
+    pictured(&world, false).await;
+    let id = asked(&world).await;
+    let pool = world.work_on("privacy");
+    world.clock.advance(MONTH);
+    night(&world).await;
+    let objects = async || {
+        let keys = world.objects_of(world.tenant).await.into_iter().map(|key| key.to_string());
+        keys.filter(|key| !key.starts_with("certificates/")).collect::<Vec<_>>()
+    };
+    let rows = async || {
+        let mut tx = world.begin().await;
+        let statement = "SELECT id, status FROM images ORDER BY id";
+        sqlx::query_as::<_, (ImageId, String)>(statement).fetch_all(tx.conn()).await.unwrap()
+    };
+    for now in ["2027-03-04T09:00:00Z", "2047-01-04T09:00:00Z"] {
+        world.clock.set(now.parse().unwrap());
+        night(&world).await;
+        assert_eq!((objects().await.len(), rows().await.len()), (1, 2), "{now}: the law keeps it");
+        assert_eq!(erasure(&world, id).await.status, ErasureStatus::Completed);
+    }
+    // The store is away in the night when its time is over: row and object stay until it is back.
+    world.clock.set("2047-01-05T09:00:00Z".parse().unwrap());
+    world.objects.faults().always(StorageFault::Away);
+    night(&world).await;
+    assert!(rows().await.contains(&(kept, "refused".to_owned())), "it is known as long as it lies there");
+    world.objects.faults().clear();
+    world.clock.advance(Duration::from_hours(2));
+    let gone = async {
+        while !rows().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the rows are gone", gone).await;
+    assert_eq!(objects().await, [""; 0]);
+    night(&world).await;
+    // A row whose time is not over cannot be deleted, whatever the code says.
+    let mut tx = world.begin().await;
+    sqlx::query(
+        "INSERT INTO images (tenant_id, id, patient_id, status, media_type, bytes, sealed, upload_key, upload_until, created_at)
+         SELECT tenant_id, id, id, 'awaiting', 'image/png', 1, '', 'x', now(), now() FROM patients",
+    )
+    .execute(tx.conn())
+    .await
+    .unwrap();
+    let deleted = sqlx::query("DELETE FROM images").execute(tx.conn()).await.unwrap();
+    assert_eq!(deleted.rows_affected(), 0);
+    tx.rollback().await.unwrap();
     pool.drain().await;
 }
 

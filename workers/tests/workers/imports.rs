@@ -289,7 +289,7 @@ async fn an_import_that_dies_at_any_step_is_applied_once_by_the_next_run() {
         job.perform(run, &services).await.unwrap();
         assert_eq!(import(&world, id).await.status, ImportStatus::Applied);
         assert_eq!((count(&world, MOVEMENTS).await, count(&world, LINES).await), (before + 3, 0));
-        assert_eq!(world.storage().of_tenant(world.tenant).await.unwrap(), []);
+        assert_eq!(world.objects_of(world.tenant).await, []);
         deaths += 1;
         if lived.is_some() {
             break;

@@ -5,6 +5,7 @@
 mod access;
 mod account_mails;
 mod audit;
+mod backup;
 mod billing;
 mod deliveries;
 mod erasure;
@@ -14,6 +15,7 @@ mod images;
 mod imports;
 mod invitations;
 mod killed;
+mod leavers;
 mod looks;
 mod metrics;
 mod moving;

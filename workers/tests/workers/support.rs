@@ -11,22 +11,24 @@ use std::{
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
+use futures::{StreamExt, TryStreamExt, stream};
 use permanence_domain::{
+    backup::Keep,
     clock::{Clock, SharedClock, SimulatedClock},
-    config::{Secret, StorageConfig},
+    config::{Env, Secret, StorageConfig},
     db::{Actor, Db, TenantTx},
     field::{EmailAddress, Label, Language, Moment, PersonName, Phone},
     identity::{NewTenant, Role, TokenHashes, create_tenant},
     ids::{AppointmentId, PatientId, PractitionerId, TenantId},
-    migrate::MIGRATOR,
+    migrate::{MIGRATOR, admit_backup},
     notifications::{MessageLog, MessageStatus, Purpose, messages_of_appointment},
     patients::{self, NewConsents, NewPatient},
     people::{self, NewPractitioner},
     privacy::Signer,
     scheduling::{self, NewAppointment},
-    storage::Storage,
+    storage::{ObjectKey, Storage, folders},
     tenants,
-    vault::{LocalMaster, Vault},
+    vault::{BackupKeys, LocalMaster, Vault},
 };
 use permanence_embedded::{
     mail::MailServer,
@@ -37,6 +39,7 @@ use permanence_embedded::{
 };
 use permanence_queue::{Listener, Waker, Worker};
 use permanence_workers::{
+    backup::{BackupServices, Programs},
     clients::{HttpTimeouts, sms::OvhSettings},
     config::{MailConfig, MessagingConfig, Rated, SmsConfig},
     process::{QUEUES, job_connections},
@@ -346,6 +349,23 @@ impl World {
             .expect("the binary starts")
     }
 
+    /// What backs up; its login is let in by [`World::admit_backup`].
+    pub(crate) fn backup(&self) -> BackupServices {
+        BackupServices {
+            source: Secret::new(
+                self.database.login_url().replace("permanence_login", "permanence_backup_login"),
+            ),
+            keys: BackupKeys::parse(&format!("test:{}", "0b".repeat(32))).expect("a backup key"),
+            keep: Keep::DEFAULT,
+            programs: Programs::read(&mut Env::default()).expect("programs"),
+        }
+    }
+
+    /// Makes the login of backups, as `migrate` does.
+    pub(crate) async fn admit_backup(&self) {
+        admit_backup(&self.database.owner_options(), &self.backup().source).await.expect("let in");
+    }
+
     pub(crate) fn services(&self) -> Services {
         let messaging = Messaging::new(&self.messaging(), self.db.clock().clone()).expect("messaging");
         Services {
@@ -353,9 +373,18 @@ impl World {
             messaging: Some(messaging),
             storage: Some(self.storage()),
             anchors: Some(self.storage()),
+            backups: Some(self.storage()),
+            backup: Some(Arc::new(self.backup())),
             vault: Some(vault()),
             signer: Some(signer()),
         }
+    }
+
+    /// Every object of a tenant.
+    pub(crate) async fn objects_of(&self, tenant: TenantId) -> Vec<ObjectKey> {
+        let storage = self.storage();
+        let kept = stream::iter(folders(tenant)).flat_map(|folder| storage.every(folder));
+        kept.map_ok(|kept| kept.key).try_collect().await.expect("a list")
     }
 
     /// Starts the reminders pool.

@@ -204,6 +204,26 @@ impl Postgres {
         Ok(())
     }
 
+    /// Creates a superuser of this name unless it is there: an owner as another server had.
+    pub async fn ensure_role(&self, name: &str) -> Result<(), Error> {
+        let mut connection = self.connect("postgres").await?;
+        let found: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
+            .bind(name)
+            .fetch_one(&mut connection)
+            .await?;
+        if !found {
+            let made = format!("CREATE ROLE {} LOGIN SUPERUSER", quote(name));
+            connection.execute(AssertSqlSafe(made)).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the password of [`OWNER`], where one is asked for.
+    #[must_use]
+    pub fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
     /// Opens one connection as [`OWNER`].
     pub(crate) async fn connect(&self, database: &str) -> Result<PgConnection, Error> {
         Ok(self.owner_options(database).connect().await?)
@@ -240,6 +260,12 @@ impl Postgres {
     #[must_use]
     pub fn url(&self, user: &str, password: Option<&str>, database: &str) -> String {
         url(self.port, user, password, database)
+    }
+
+    /// Returns where one of its programs is, such as `pg_dump`: those of its own version.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.binaries.program(name)
     }
 
     /// Returns the port on 127.0.0.1.

@@ -57,6 +57,7 @@ pub(crate) struct Platform {
 
 impl Platform {
     /// With a process' workers for each pool that is named; named twice, it has two.
+    #[expect(clippy::too_many_lines, reason = "a list of what a platform is made of")]
     pub(crate) async fn start(server: &BenchServer, pools: &[&str]) -> Self {
         let database = server.database().await.unwrap();
         let login_url = server.url("permanence_login", "bench", &database);
@@ -95,6 +96,8 @@ impl Platform {
                 messaging: None,
                 storage: Some(Storage::new(&storage)),
                 anchors: None,
+                backups: Some(Storage::new(&storage)),
+                backup: None,
                 vault: LocalMaster::parse(&master_keys()).map(Vault::new),
                 signer: Signer::of(&Secret::new("0d".repeat(32))),
             };

@@ -1,7 +1,8 @@
-//! The command line to a platform's queues, jobs and audit trail: reads what is wanted, has it done by the domain's operations, which
+//! The command line to a platform's queues, jobs, backups and audit trail: reads what is wanted, has it done by the domain's operations, which
 //! note it in the audit trail, and prints what came of it. Owns no rule and no SQL.
 
 mod audit;
+mod backup;
 mod jobs;
 mod print;
 mod privacy;
@@ -19,7 +20,8 @@ use permanence_domain::{
 use permanence_queue::Waker;
 
 pub(crate) use self::{
-    audit::AuditCommand, jobs::JobsCommand, privacy::PrivacyCommand, queues::QueuesCommand,
+    audit::AuditCommand, backup::BackupCommand, jobs::JobsCommand, privacy::PrivacyCommand,
+    queues::QueuesCommand,
 };
 use crate::{Failure, banner, parts};
 
@@ -97,6 +99,11 @@ pub(crate) async fn audit(folder: &Path, wanted: Wanted<AuditCommand>) -> ExitCo
         Ok(false) => ExitCode::FAILURE,
         Err(refusal) => told(Err(refusal)),
     }
+}
+
+/// Carries a command about backups out.
+pub(crate) async fn backup(folder: &Path, wanted: Wanted<BackupCommand>) -> ExitCode {
+    told(backup::run(folder, wanted.command, wanted.json).await)
 }
 
 /// Opens the database of `DATABASE_URL`; where there is none, of the platform that runs on this machine.

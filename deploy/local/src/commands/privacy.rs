@@ -74,9 +74,14 @@ fn verify(file: &std::path::Path, key: Option<&str>, json: bool) -> Result<(), R
 /// What a certificate states, in lines.
 fn told(signed: &SignedCertificate) -> String {
     let stated = &signed.certificate;
+    let place = if stated.tenant_id.is_nil() {
+        format!("account      {}", stated.subject_id)
+    } else {
+        format!("practice     {} ({})", stated.tenant_name, stated.tenant_id)
+    };
     let mut lines = vec![
         format!("erasure      {}", stated.erasure_id),
-        format!("practice     {} ({})", stated.tenant_name, stated.tenant_id),
+        place,
         format!("asked for    {}", stated.requested_at),
         format!("erased       {}", stated.erased_at),
         format!("certified    {}", stated.certified_at),

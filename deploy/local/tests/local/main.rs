@@ -3,6 +3,9 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod audit;
+mod backup;
 mod commands;
 mod journey;
 mod program;
+mod run;
+mod traces;

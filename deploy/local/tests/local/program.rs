@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub(crate) struct Program {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     said: String,
 }
 
@@ -33,8 +33,15 @@ pub(crate) fn free_address() -> String {
 
 /// Starts it and reads until it says that it is ready.
 pub(crate) fn start(folder: &Path) -> Program {
+    start_with(folder, &[])
+}
+
+/// The same with more variables.
+pub(crate) fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Program {
     let listen = free_address();
-    let mut child = command(folder, &listen).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut command = command(folder, &listen);
+    let mut child =
+        command.envs(variables.iter().copied()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     let mut said = String::new();
     for line in lines.by_ref() {
@@ -61,6 +68,12 @@ impl Drop for Program {
 }
 
 impl Program {
+    /// Ends it as a machine that loses its power would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
     pub(crate) fn interrupt(mut self) {
         Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(self.child.wait().expect("it ends").success());
@@ -90,14 +103,14 @@ fn client() -> reqwest::Client {
 }
 
 /// A caller of the program's API.
-struct Caller {
-    http: reqwest::Client,
+pub(crate) struct Caller {
+    pub(crate) http: reqwest::Client,
     address: String,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Caller {
-    async fn sign_in(program: &Program, email: &str) -> Self {
+    pub(crate) async fn sign_in(program: &Program, email: &str) -> Self {
         let http = client();
         let login = json!({ "email": email, "password": "Bonjour1!" });
         let signed_in =
@@ -106,11 +119,11 @@ impl Caller {
         Self { http, address: program.address.clone(), token }
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         json_of(self.http.get(format!("{}/api/v1/{path}", self.address)).bearer_auth(&self.token)).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let request = self.http.post(format!("{}/api/v1/{path}", self.address)).bearer_auth(&self.token);
         json_of(request.header("idempotency-key", path).json(&body)).await
     }
@@ -129,16 +142,16 @@ impl Caller {
         json_of(request.header("if-match", format!("\"{version}\"")).json(&settings)).await;
     }
 
-    async fn outbox(&self) -> String {
+    pub(crate) async fn outbox(&self) -> String {
         let page = self.http.get(format!("{}/outbox", self.address)).send().await.expect("a page");
         page.text().await.expect("text")
     }
 }
 
-const ASSISTANT: &str = "assistante@cabinet-lilas.example";
+pub(crate) const ASSISTANT: &str = "assistante@cabinet-lilas.example";
 
-/// Books five minutes so close that the reminder leaves at once, for people whose day is free; gives the appointment.
-async fn book_for_soon(program: &Program) -> String {
+/// What books five minutes so close that the reminder leaves at once, for people whose day is free; and who may book it.
+pub(crate) async fn booking_for_soon(program: &Program) -> (Caller, Value) {
     let admin = Caller::sign_in(program, "admin@cabinet-lilas.example").await;
     admin.be_awake().await;
     let practitioner = admin.post("practitioners", json!({ "first_name": "Ana", "last_name": "Rey" })).await;
@@ -149,8 +162,14 @@ async fn book_for_soon(program: &Program) -> String {
     let starts = SystemClock.now() + chrono::Duration::hours(5);
     let booking = json!({ "patient_id": patient["id"], "practitioner_id": practitioner["id"],
         "starts_at": starts.to_rfc3339(), "ends_at": (starts + chrono::Duration::minutes(5)).to_rfc3339(),
+        // Whatever the hour: the practice may be closed then.
         "outside_availability": true });
-    // Whatever the hour: the practice may be closed then.
+    (admin, booking)
+}
+
+/// Books it; gives the appointment.
+pub(crate) async fn book_for_soon(program: &Program) -> String {
+    let (admin, booking) = booking_for_soon(program).await;
     admin.post("appointments", booking).await["id"].as_str().expect("an id").to_owned()
 }
 
@@ -190,9 +209,7 @@ async fn a_newcomer_books_and_reads_the_reminder_in_the_outbox_and_finds_all_aga
 #[tokio::test]
 async fn a_platform_killed_hard_starts_again() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut program = start(folder.path());
-    program.child.kill().expect("killed");
-    program.child.wait().expect("gone");
+    start(folder.path()).kill();
     let again = start(folder.path());
     Caller::sign_in(&again, ASSISTANT).await;
     again.interrupt();

@@ -1,11 +1,13 @@
 //! Asking for what is known of a person: the one row, the one job and the one file that follow; how they stand; and the fetching.
 
-use chrono::{DateTime, Months, NaiveDate, Utc};
+use chrono::Months;
 use permanence_queue::NewJob;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::{Whose, jobs::WriteAccessFile};
+use super::{
+    AccessRequest, Whose,
+    jobs::WriteAccessFile,
+    row::{Row, select_requests},
+};
 use crate::{
     audit,
     db::TenantTx,
@@ -16,37 +18,6 @@ use crate::{
     storage::ObjectKey,
     vault::{Place, SubjectKey, Vault},
 };
-
-/// A request for what is known of a person, and its file.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AccessRequest {
-    /// Identifier.
-    pub id: AccessRequestId,
-    /// The patient, where it is a patient's.
-    pub patient_id: Option<PatientId>,
-    /// The user, where it is a user's own.
-    pub user_id: Option<UserId>,
-    /// How its file stands.
-    pub status: ExportStatus,
-    /// When it was asked for.
-    pub requested_at: DateTime<Utc>,
-    /// Who noted it.
-    pub requested_by: Option<UserId>,
-    /// Last day to answer it: a month later (GDPR art. 12 (3)).
-    pub due_on: NaiveDate,
-    /// When its file was there.
-    pub completed_at: Option<DateTime<Utc>>,
-    /// When its file was first fetched.
-    pub fetched_at: Option<DateTime<Utc>>,
-    /// When its file ends: 24 hours after it was there.
-    pub expires_at: Option<DateTime<Utc>>,
-    /// Size of the file.
-    pub size_bytes: Option<i64>,
-    /// SHA-256 of the file, hexadecimal.
-    pub sha256: Option<String>,
-    /// Why it failed.
-    pub failure: Option<String>,
-}
 
 /// A file to fetch: where it lies sealed, and what opens it.
 #[derive(Debug)]
@@ -76,74 +47,22 @@ pub struct Task {
     pub place: Place,
 }
 
-struct Row {
-    id: AccessRequestId,
-    patient_id: Option<PatientId>,
-    user_id: Option<UserId>,
-    export_id: ExportId,
-    requested_at: DateTime<Utc>,
-    requested_by: Option<UserId>,
-    due_on: NaiveDate,
-    fetched_at: Option<DateTime<Utc>>,
-}
-
-macro_rules! select_requests {
-    ($rest:literal $(, $argument:expr)* $(,)?) => {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT id AS "id: AccessRequestId", patient_id AS "patient_id: PatientId", user_id AS "user_id: UserId",
-                      export_id AS "export_id: ExportId", requested_at, requested_by AS "requested_by: UserId", due_on,
-                      fetched_at
-               FROM access_requests WHERE "#
-                + $rest,
-            $($argument),*
-        )
-    };
-}
-
-impl Row {
-    fn whose(&self) -> Result<Whose> {
-        match (self.patient_id, self.user_id) {
-            (Some(patient), None) => Ok(Whose::Patient(patient)),
-            (None, Some(user)) => Ok(Whose::User(user)),
-            _ => Err(Error::internal("an access request of nobody in particular")),
-        }
-    }
-
-    async fn now(self, tx: &mut TenantTx) -> Result<AccessRequest> {
-        let file = find_file(tx, self.export_id).await?;
-        let file = file.as_ref();
-        Ok(AccessRequest {
-            id: self.id,
-            patient_id: self.patient_id,
-            user_id: self.user_id,
-            // Its row is forgotten long after its time was over.
-            status: file.map_or(ExportStatus::Expired, |file| file.status),
-            requested_at: self.requested_at,
-            requested_by: self.requested_by,
-            due_on: self.due_on,
-            completed_at: file.and_then(|file| file.completed_at),
-            fetched_at: self.fetched_at,
-            expires_at: file.and_then(|file| file.expires_at),
-            size_bytes: file.and_then(|file| file.size_bytes),
-            sha256: file.and_then(|file| file.sha256.as_ref()).map(hex::encode),
-            failure: file.and_then(|file| file.failure.clone()),
-        })
-    }
-}
-
 /// Asks for what is known of a patient, one who was deleted too: as long as there is something to know, there is the right. While
 /// an earlier request is at work it is the answer.
 pub async fn request_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<AccessRequest> {
     // Of two at once the second waits, and finds the first one's.
-    sqlx::query!(
-        "SELECT id FROM patients WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE",
+    let erased = sqlx::query_scalar!(
+        r#"SELECT erased_at IS NOT NULL AS "erased!" FROM patients WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"#,
         tx.tenant().0,
         patient.0
     )
     .fetch_optional(tx.conn())
     .await?
     .ok_or(Error::NotFound("patient"))?;
+    if erased {
+        let detail = "the person was erased: what the law keeps is opened one by one";
+        return Err(Error::conflict("person_erased", detail));
+    }
     let request = match latest_of_patient(tx, patient).await?.filter(at_work) {
         Some(earlier) => earlier,
         None => ask(tx, Whose::Patient(patient)).await?,
@@ -174,8 +93,8 @@ fn caller(tx: &TenantTx) -> Result<UserId> {
 async fn ask(tx: &mut TenantTx, whose: Whose) -> Result<AccessRequest> {
     let (tenant, now, by) = (tx.tenant(), tx.now(), tx.actor().user);
     let (id, export) = (AccessRequestId::new(now), ExportId::new(now));
-    let today = today(tx).await?;
-    let due_on = today.checked_add_months(Months::new(1)).ok_or_else(|| Error::internal("no such month"))?;
+    let day = today(tx).await?;
+    let due_on = day.checked_add_months(Months::new(1)).ok_or_else(|| Error::internal("no such month"))?;
     let (patient, user, kind) = match whose {
         Whose::Patient(patient) => (Some(patient.0), None, "patient_access"),
         Whose::User(user) => (None, Some(user.0), "user_access"),
@@ -196,12 +115,19 @@ async fn ask(tx: &mut TenantTx, whose: Whose) -> Result<AccessRequest> {
     )
     .execute(tx.conn())
     .await?;
-    find(tx, id).await?.ok_or(Error::NotFound("access request"))?.now(tx).await
+    find(tx, id).await?.ok_or(Error::NotFound("access request"))?.on(tx, day).await
+}
+
+async fn now(tx: &mut TenantTx, row: Row) -> Result<AccessRequest> {
+    let today = today(tx).await?;
+    row.on(tx, today).await
 }
 
 async fn find(tx: &mut TenantTx, id: AccessRequestId) -> Result<Option<Row>> {
     let tenant = tx.tenant();
-    Ok(select_requests!("tenant_id = $1 AND id = $2", tenant.0, id.0).fetch_optional(tx.conn()).await?)
+    Ok(select_requests!("WHERE r.tenant_id = $1 AND r.id = $2", tenant.0, id.0)
+        .fetch_optional(tx.conn())
+        .await?)
 }
 
 async fn of_patient(tx: &mut TenantTx, id: AccessRequestId) -> Result<Row> {
@@ -211,20 +137,21 @@ async fn of_patient(tx: &mut TenantTx, id: AccessRequestId) -> Result<Row> {
 
 /// A request of a patient's. A user's own is nobody else's business.
 pub async fn get(tx: &mut TenantTx, id: AccessRequestId) -> Result<AccessRequest> {
-    of_patient(tx, id).await?.now(tx).await
+    let row = of_patient(tx, id).await?;
+    now(tx, row).await
 }
 
 async fn latest_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Option<AccessRequest>> {
     let tenant = tx.tenant();
     let row = select_requests!(
-        "tenant_id = $1 AND patient_id = $2 ORDER BY requested_at DESC, id DESC LIMIT 1",
+        "WHERE r.tenant_id = $1 AND r.patient_id = $2 ORDER BY r.requested_at DESC, r.id DESC LIMIT 1",
         tenant.0,
         patient.0,
     )
     .fetch_optional(tx.conn())
     .await?;
     match row {
-        Some(row) => row.now(tx).await.map(Some),
+        Some(row) => now(tx, row).await.map(Some),
         None => Ok(None),
     }
 }
@@ -232,7 +159,7 @@ async fn latest_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Opti
 async fn newest_row_of_user(tx: &mut TenantTx, user: UserId) -> Result<Option<Row>> {
     let tenant = tx.tenant();
     Ok(select_requests!(
-        "tenant_id = $1 AND user_id = $2 ORDER BY requested_at DESC, id DESC LIMIT 1",
+        "WHERE r.tenant_id = $1 AND r.user_id = $2 ORDER BY r.requested_at DESC, r.id DESC LIMIT 1",
         tenant.0,
         user.0,
     )
@@ -242,7 +169,7 @@ async fn newest_row_of_user(tx: &mut TenantTx, user: UserId) -> Result<Option<Ro
 
 async fn newest_of_user(tx: &mut TenantTx, user: UserId) -> Result<Option<AccessRequest>> {
     match newest_row_of_user(tx, user).await? {
-        Some(row) => row.now(tx).await.map(Some),
+        Some(row) => now(tx, row).await.map(Some),
         None => Ok(None),
     }
 }

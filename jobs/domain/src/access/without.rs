@@ -3,11 +3,13 @@
 
 /// Tables that name a patient, an appointment, an invoice or a record, and are in no section of a patient.
 pub const WITHOUT_PATIENT: &[(&str, &str)] = &[
+    ("access_alerts", "that the practice was reminded of a request, which is told itself"),
     (
         "employee_patients",
         "which account stands behind the patient: the employer's side must not be told here",
     ),
     ("exports", "a practice's files; a person's own are told as access requests"),
+    ("invoice_states", "how an invoice stands is told with it"),
     (
         "retained",
         "what the law keeps of somebody who was erased, opened only for whom the law lets ask for it",

@@ -5,6 +5,7 @@
 //! next number, finds that it says what the chains say, and notes it as it is.
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use super::seal::{Bytes, Chain, Head};
 use crate::{
     db::SystemTx,
     error::{Error, Result},
-    storage::{ObjectKey, Storage},
+    storage::{Kept, ObjectKey, Storage},
 };
 
 /// Where anchors lie in the bucket.
@@ -72,17 +73,13 @@ pub fn anchor_number(name: &str) -> Option<i64> {
 
 /// Reads every anchor in the store, in their order, one at a time.
 pub async fn read_anchors(storage: &Storage, mut take: impl FnMut(i64, &[u8])) -> Result<()> {
-    let mut after = None;
-    loop {
-        let keys = storage.list(ANCHORS, after.as_ref()).await?;
-        let Some(last) = keys.last() else { return Ok(()) };
-        after = Some(last.clone());
-        for key in &keys {
-            if let Some(number) = anchor_number(key.as_str()) {
-                take(number, &storage.get(key).await?);
-            }
+    let mut anchors = std::pin::pin!(storage.every(ANCHORS.to_owned()));
+    while let Some(Kept { key, .. }) = anchors.try_next().await? {
+        if let Some(number) = anchor_number(key.as_str()) {
+            take(number, &storage.get(&key).await?);
         }
     }
+    Ok(())
 }
 
 /// SHA-256 of an object's bytes.
@@ -163,4 +160,13 @@ pub async fn note_anchor(tx: &mut SystemTx, bytes: &[u8]) -> Result<()> {
 
 fn disagrees() -> Error {
     Error::internal("an anchor in the object store says otherwise than the seals: verify the audit trail")
+}
+
+/// How many anchors the store has that the database does not know: after a restore they hold the heads of what was lost, and the
+/// trail can not be anchored behind them.
+pub async fn anchors_beyond(tx: &mut SystemTx, storage: &Storage) -> Result<usize> {
+    let (last, _) = last_anchor(tx).await?;
+    let mut beyond = 0;
+    read_anchors(storage, |number, _| beyond += usize::from(number > last)).await?;
+    Ok(beyond)
 }

@@ -25,7 +25,7 @@ impl Class {
     pub fn of(action: &str) -> Self {
         match action.split('.').next().unwrap_or_default() {
             "auth" | "user" | "tenant" | "company" | "employee" | "export" | "report" | "job" | "queue"
-            | "figures" | "audit" => Self::Security,
+            | "figures" | "audit" | "backup" => Self::Security,
             "invoice" | "invoice_run" | "invoice_template" | "quote" | "payment" | "service" | "logo"
             | "inventory" | "settings" | "practitioner" | "room" | "availability" | "message_template" => {
                 Self::Business

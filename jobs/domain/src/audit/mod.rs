@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use self::{
-    anchor::{Anchor, anchor_key, anchor_number, next_anchor, note_anchor, read_anchors},
+    anchor::{Anchor, anchor_key, anchor_number, anchors_beyond, next_anchor, note_anchor, read_anchors},
     class::Class,
     entry::Entry,
     read::{EntryNumber, Trail, TrailQuery, read_all, read_own},

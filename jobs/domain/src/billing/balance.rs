@@ -131,9 +131,9 @@ pub async fn receivables(tx: &mut TenantTx) -> Result<Receivables> {
         r#"SELECT p.payer AS "payer!", width_bucket($2 - i.due_on, ARRAY[1, 31, 61, 91]) AS "age!",
                   sum(p.open)::bigint AS "open!: Cents"
            FROM invoices i
-           JOIN invoice_balances b ON b.tenant_id = i.tenant_id AND b.invoice_id = i.id,
+           JOIN invoice_states b ON b.tenant_id = i.tenant_id AND b.invoice_id = i.id,
                 LATERAL (VALUES ('patient', b.patient_left), ('insurer', b.insurer_left)) AS p (payer, open)
-           WHERE i.tenant_id = $1 AND i.kind = 'invoice' AND i.number IS NOT NULL AND p.open > 0
+           WHERE i.tenant_id = $1 AND (b.patient_left > 0 OR b.insurer_left > 0) AND p.open > 0
            GROUP BY 1, 2"#,
         tx.tenant().0,
         as_of,

@@ -55,9 +55,9 @@ async fn find(
                                    ELSE i.document #>> '{shares,insurer_name}' END AS name,
                       CASE WHEN p.payer = 'patient' AND i.content ->> 'buyer' IS NULL THEN i.patient_id END AS patient
                FROM invoices i
-               JOIN invoice_balances b ON b.tenant_id = i.tenant_id AND b.invoice_id = i.id,
+               JOIN invoice_states b ON b.tenant_id = i.tenant_id AND b.invoice_id = i.id,
                     LATERAL (VALUES ('patient', b.patient_left), ('insurer', b.insurer_left)) AS p (payer, open)
-               WHERE i.tenant_id = $1 AND i.kind = 'invoice' AND i.number IS NOT NULL AND p.open > 0
+               WHERE i.tenant_id = $1 AND (b.patient_left > 0 OR b.insurer_left > 0) AND p.open > 0
            )
            -- A patient is one, whatever the name was on each invoice; the newest is shown.
            SELECT payer AS "payer!: Payer", (array_agg(name ORDER BY due_on DESC))[1] AS name,

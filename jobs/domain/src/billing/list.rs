@@ -102,27 +102,26 @@ async fn find(
 ) -> Result<(Vec<InvoiceSummary>, Option<i64>)> {
     let (tenant, today) = (tx.tenant(), today(tx).await?);
     let rows = sqlx::query!(
-        r#"WITH bills AS (
+        r#"WITH bills AS NOT MATERIALIZED (
                SELECT i.id, i.kind, i.number, i.issued_on, i.due_on, i.patient_id, i.document, i.gross, i.created_at,
-                      COALESCE(b.status, 'issued') AS status,
-                      CASE WHEN i.number IS NOT NULL THEN b.patient_left + b.insurer_left END AS open,
-                      COALESCE(i.number IS NOT NULL AND i.due_on < $2 AND b.patient_left + b.insurer_left > 0, false)
-                          AS overdue
-               FROM invoices i LEFT JOIN invoice_balances b ON b.tenant_id = i.tenant_id AND b.invoice_id = i.id
+                      COALESCE(b.status, CASE WHEN i.number IS NULL THEN 'draft' ELSE 'issued' END) AS status,
+                      b.patient_left + b.insurer_left AS open,
+                      COALESCE(i.due_on < $2 AND b.patient_left + b.insurer_left > 0, false) AS overdue
+               FROM invoices i LEFT JOIN invoice_states b ON b.tenant_id = i.tenant_id AND b.invoice_id = i.id
                WHERE i.tenant_id = $1 AND i.kind <> 'quote'
                  AND ($3::uuid IS NULL OR i.patient_id = $3)
                  AND ($4::date IS NULL OR i.issued_on >= $4) AND ($5::date IS NULL OR i.issued_on <= $5)
-           ), wanted AS (
-               SELECT *, count(*) OVER () AS total FROM bills
-               WHERE ($6::text IS NULL OR status = $6) AND (NOT $7::boolean OR overdue)
-               ORDER BY created_at DESC, id DESC LIMIT $8 OFFSET $9
+           ), wanted AS NOT MATERIALIZED (
+               SELECT * FROM bills WHERE ($6::text IS NULL OR status = $6) AND (NOT $7::boolean OR overdue)
+           ), page AS (
+               SELECT * FROM wanted ORDER BY created_at DESC, id DESC LIMIT $8 OFFSET $9
            )
-           -- Only of the page's rows is the document read.
+           -- Only of the page's rows is the document read; counting reads none.
            SELECT id AS "id!: InvoiceId", kind AS "kind!: DocumentKind", number, issued_on, due_on,
                   patient_id AS "patient_id: PatientId", document #>> '{buyer,name}' AS buyer_name,
                   gross AS "gross!: Cents", created_at AS "created_at!", status AS "status!: InvoiceStatus",
-                  open AS "open: Cents", overdue AS "overdue!", total AS "total!"
-           FROM wanted ORDER BY created_at DESC, id DESC"#,
+                  open AS "open: Cents", overdue AS "overdue!", (SELECT count(*) FROM wanted) AS "total!"
+           FROM page ORDER BY created_at DESC, id DESC"#,
         tenant.0,
         today,
         query.patient_id.map(|patient| patient.0),

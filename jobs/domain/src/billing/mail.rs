@@ -154,9 +154,9 @@ pub async fn plan_reminders(tx: &mut TenantTx, most: i64) -> Result<usize> {
     let due = sqlx::query!(
         r#"SELECT i.id AS "id: InvoiceId", s.step AS "step!"
            FROM invoices i
-           JOIN invoice_balances b ON b.tenant_id = i.tenant_id AND b.invoice_id = i.id,
+           JOIN invoice_states b ON b.tenant_id = i.tenant_id AND b.invoice_id = i.id,
                 LATERAL (SELECT max(d) AS step FROM unnest($2::integer[]) AS d WHERE i.due_on + d <= $3) AS s
-           WHERE i.tenant_id = $1 AND i.kind = 'invoice' AND i.number IS NOT NULL AND s.step IS NOT NULL
+           WHERE i.tenant_id = $1 AND s.step IS NOT NULL
              AND b.patient_left > 0 AND i.document #>> '{buyer,email}' IS NOT NULL
              AND NOT EXISTS (SELECT FROM invoice_mails m
                              WHERE m.tenant_id = i.tenant_id AND m.invoice_id = i.id AND m.step >= s.step)

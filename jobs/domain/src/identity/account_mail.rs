@@ -1,6 +1,6 @@
 //! The mails about a person's own account, each sent once by a job; a token exists only in its mail.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use permanence_queue::NewJob;
 
@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     field::Language,
     ids::{AccountMailId, UserId},
+    privacy::{certificate_link, deletion_due},
 };
 
 /// What a mail about an account says, and to whom.
@@ -24,10 +25,61 @@ pub struct AccountMailDraft {
     pub language: Language,
     /// That tenant's zone.
     pub zone: Tz,
-    /// When what it tells of happened.
-    pub at: DateTime<Utc>,
-    /// The token of the link that sets a password; none where it tells that one was set.
-    pub token: Option<String>,
+    /// What it is about.
+    pub about: AccountMailAbout,
+}
+
+/// What a mail about an account tells.
+pub enum AccountMailAbout {
+    /// How to set another password.
+    PasswordReset {
+        /// The token of the link.
+        token: String,
+    },
+    /// That another password was set.
+    PasswordChanged {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// That the account will be erased.
+    DeletionRequested {
+        /// From when on; until then it can be taken back.
+        due_at: DateTime<Utc>,
+    },
+    /// That it will not.
+    DeletionCancelled,
+    /// That its day has come and something is in the way.
+    DeletionHeld,
+    /// That it is erased: the last mail.
+    AccountErased {
+        /// The token of the link to the certificate.
+        token: String,
+    },
+}
+
+/// Names no token.
+impl std::fmt::Debug for AccountMailAbout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AccountMailAbout(…)")
+    }
+}
+
+/// Which mail about an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum AccountMailKind {
+    /// The link that sets another password.
+    PasswordReset,
+    /// The notice that one was set.
+    PasswordChanged,
+    /// The erasure was asked for.
+    DeletionRequested,
+    /// It was taken back.
+    DeletionCancelled,
+    /// It waits for something.
+    DeletionHeld,
+    /// It has begun: the last mail.
+    AccountErased,
 }
 
 /// What the job that mails about an account finds.
@@ -44,20 +96,19 @@ pub enum MailStart<Draft> {
     Settled,
 }
 
-/// Adds a mail and its job; without a user it goes nowhere, at the same cost. `expires_at` is the end of the link that
-/// sets a password, and none for the notice that one was set.
-pub(super) async fn create(
-    tx: &mut SystemTx,
-    user: Option<UserId>,
-    expires_at: Option<DateTime<Utc>>,
-) -> Result<()> {
+/// How long the link that sets a password works.
+pub(super) const LINK: Duration = Duration::hours(1);
+
+/// Adds a mail and its job; without a user it goes nowhere, at the same cost.
+pub(crate) async fn create(tx: &mut SystemTx, user: Option<UserId>, kind: AccountMailKind) -> Result<()> {
     let now = tx.now();
     let id = AccountMailId::new(now);
+    let expires_at = (kind == AccountMailKind::PasswordReset).then(|| now + LINK);
     sqlx::query!(
         "INSERT INTO account_mails (id, user_id, kind, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)",
         id.0,
         user.map(|user| user.0),
-        if expires_at.is_some() { "password_reset" } else { "password_changed" },
+        kind as AccountMailKind,
         expires_at,
         now,
     )
@@ -75,15 +126,21 @@ pub async fn begin_account_mail(
 ) -> Result<AccountMailStart> {
     let now = tx.now();
     let Some(row) = sqlx::query!(
-        r#"SELECT m.status, m.kind, m.created_at,
+        r#"SELECT m.status, m.kind AS "kind: AccountMailKind", m.created_at, m.user_id AS "user!: UserId",
                   m.used_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > $2) AS "wanted!", u.email,
-                  w.full_name, w.language AS "language: Language", w.time_zone
+                  w.full_name AS "full_name!", w.language AS "language!: Language", w.time_zone AS "time_zone!"
            FROM account_mails m
            JOIN users u ON u.id = m.user_id
            JOIN LATERAL (
-               SELECT s.full_name, t.language, t.time_zone
+               SELECT 0 AS rank, s.accepted_at AS at, s.tenant_id, s.full_name, t.language, t.time_zone
                FROM memberships s JOIN tenants t ON t.id = s.tenant_id
-               WHERE s.user_id = u.id AND s.accepted_at IS NOT NULL ORDER BY s.accepted_at, s.tenant_id LIMIT 1
+               WHERE s.user_id = u.id AND s.accepted_at IS NOT NULL
+               -- Somebody who is no member any more is told that their account is erased all the same.
+               UNION ALL
+               SELECT 1, e.requested_at, e.home_id, u.email, t.language, t.time_zone
+               FROM account_erasures e JOIN tenants t ON t.id = e.home_id
+               WHERE e.user_id = u.id AND e.status IN ('pending', 'running')
+               ORDER BY 1, 2, 3 LIMIT 1
            ) w ON true
            WHERE m.id = $1 FOR UPDATE OF m"#,
         id.0,
@@ -99,8 +156,14 @@ pub async fn begin_account_mail(
         "pending" if row.wanted => {}
         _ => return Ok(AccountMailStart::Settled),
     }
-    let token = if row.kind == "password_reset" { Some(crypto::random_token()?) } else { None };
-    let hash = token.as_deref().map(|token| hashes.password_reset(token)).transpose()?;
+    let Some(about) = about(tx, hashes, row.kind, row.user, row.created_at).await? else {
+        end(tx, id, "pending", "failed", Some("taken_back")).await?;
+        return Ok(AccountMailStart::Settled);
+    };
+    let hash = match &about {
+        AccountMailAbout::PasswordReset { token } => Some(hashes.password_reset(token)?),
+        _ => None,
+    };
     sqlx::query!("UPDATE account_mails SET status = 'sending', token_hash = $2 WHERE id = $1", id.0, hash)
         .execute(tx.conn())
         .await?;
@@ -109,9 +172,36 @@ pub async fn begin_account_mail(
         full_name: row.full_name,
         language: row.language,
         zone: row.time_zone.parse().map_err(|_| Error::internal("a tenant's zone is unknown"))?,
-        at: row.created_at,
-        token,
+        about,
     })))
+}
+
+/// What a mail of this kind tells now; none where that is over.
+async fn about(
+    tx: &mut SystemTx,
+    hashes: &TokenHashes,
+    kind: AccountMailKind,
+    user: UserId,
+    at: DateTime<Utc>,
+) -> Result<Option<AccountMailAbout>> {
+    Ok(match kind {
+        AccountMailKind::PasswordReset => {
+            Some(AccountMailAbout::PasswordReset { token: crypto::random_token()? })
+        }
+        AccountMailKind::PasswordChanged => Some(AccountMailAbout::PasswordChanged { at }),
+        AccountMailKind::DeletionRequested => {
+            let due = deletion_due(tx, user).await?;
+            due.map(|due_at| AccountMailAbout::DeletionRequested { due_at })
+        }
+        AccountMailKind::DeletionCancelled => Some(AccountMailAbout::DeletionCancelled),
+        AccountMailKind::DeletionHeld => {
+            deletion_due(tx, user).await?.map(|_| AccountMailAbout::DeletionHeld)
+        }
+        AccountMailKind::AccountErased => {
+            let token = certificate_link(tx, hashes, user).await?;
+            Some(AccountMailAbout::AccountErased { token })
+        }
+    })
 }
 
 /// Notes how the sending ended: `sent`, `pending` (certainly not taken, to be tried again), `failed` or `uncertain`.
@@ -121,10 +211,15 @@ pub async fn end_account_mail(
     status: &str,
     code: Option<&str>,
 ) -> Result<()> {
+    end(tx, id, "sending", status, code).await
+}
+
+async fn end(tx: &mut SystemTx, id: AccountMailId, from: &str, to: &str, code: Option<&str>) -> Result<()> {
     sqlx::query!(
-        "UPDATE account_mails SET status = $2, failure_code = $3 WHERE id = $1 AND status = 'sending'",
+        "UPDATE account_mails SET status = $3, failure_code = $4 WHERE id = $1 AND status = $2",
         id.0,
-        status,
+        from,
+        to,
         code,
     )
     .execute(tx.conn())

@@ -1,8 +1,11 @@
 //! Finding out who is at the door, by email and password.
 
+use std::net::IpAddr;
+
 use deserr::Deserr;
 use utoipa::ToSchema;
 
+use super::{TokenHashes, limit};
 use crate::{
     audit,
     config::Secret,
@@ -29,41 +32,69 @@ pub struct SignIn {
     pub tenant_id: Option<TenantId>,
 }
 
+/// Somebody at the door.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// Whose request it is.
+    pub actor: Actor,
+    /// Where it comes from, if that is known.
+    pub source: Option<IpAddr>,
+    /// What they say.
+    pub sign_in: &'a SignIn,
+}
+
+/// Who it is, by a password that was theirs a moment ago.
+#[derive(Debug, Clone, Copy)]
+pub struct Authenticated {
+    /// The user.
+    pub user: UserId,
+    /// Which of their passwords it was.
+    pub(super) password_version: i32,
+}
+
 /// Checks address and password, outside any transaction because hashing takes a while. The answer and its delay are
-/// the same whether the address is unknown or the password wrong.
-pub async fn authenticate(db: &Db, actor: Actor, email: &str, password: &Secret) -> Result<UserId> {
+/// the same whether the address is unknown or the password wrong, and so is how often it may be tried.
+pub async fn authenticate(db: &Db, hashes: &TokenHashes, attempt: &Attempt<'_>) -> Result<Authenticated> {
+    let Attempt { actor, source, sign_in: SignIn { email, password, .. } } = attempt;
+    let actor = *actor;
+    let counted = limit::count(db, actor, hashes, email, *source).await?;
     let mut tx = db.system(actor).await?;
     // What is no address belongs to nobody, and takes as long to say so.
     let address = EmailAddress::parse(email).ok();
     let user = sqlx::query!(
-        "SELECT id, password_hash FROM users WHERE email = $1",
+        r#"SELECT id AS "id: UserId", password_hash, password_version FROM users WHERE email = $1"#,
         address.as_ref().map(EmailAddress::as_str)
     )
     .fetch_optional(tx.conn())
     .await?;
     tx.rollback().await?;
 
-    let (id, hash) = user.map_or((None, None), |user| (Some(UserId(user.id)), user.password_hash));
+    let hash = user.as_ref().and_then(|user| user.password_hash.clone());
     let check = crypto::check_password(password.clone(), hash.clone()).await?;
-    let (Some(id), PasswordCheck::Right | PasswordCheck::RightButOutdated) = (id, check) else {
+    let (Some(user), PasswordCheck::Right | PasswordCheck::RightButOutdated) = (&user, check) else {
         let mut tx = db.system(actor).await?;
-        audit::record_system(&mut tx, None, "auth.login_refused", "user", id.map(|id| id.0)).await?;
+        let id = user.map(|user| user.id.0);
+        audit::record_system(&mut tx, None, "auth.login_refused", "user", id).await?;
         tx.commit().await?;
         return Err(Error::Unauthenticated("wrong_credentials"));
     };
-    if check == PasswordCheck::RightButOutdated {
-        let renewed = crypto::hash_password(password.clone()).await?;
-        let mut tx = db.system(actor).await?;
+    let renewed = match check {
+        PasswordCheck::RightButOutdated => Some(crypto::hash_password(password.clone()).await?),
+        _ => None,
+    };
+    let mut tx = db.system(actor).await?;
+    limit::give_back(&mut tx, counted).await?;
+    if let Some(renewed) = renewed {
         // Only if it is still the hash that was checked: a password changed meanwhile stays changed.
         sqlx::query!(
             "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-            id.0,
+            user.id.0,
             hash,
             renewed
         )
         .execute(tx.conn())
         .await?;
-        tx.commit().await?;
     }
-    Ok(id)
+    tx.commit().await?;
+    Ok(Authenticated { user: user.id, password_version: user.password_version })
 }

@@ -5,6 +5,7 @@ mod account_mail;
 mod authenticate;
 mod invitation;
 pub mod jobs;
+mod limit;
 mod member;
 mod password;
 mod password_reset;
@@ -14,12 +15,16 @@ mod session;
 mod tenant;
 mod token;
 
-pub use account_mail::{AccountMailDraft, AccountMailStart, MailStart, begin_account_mail, end_account_mail};
-pub use authenticate::{SignIn, authenticate};
+pub use account_mail::{
+    AccountMailAbout, AccountMailDraft, AccountMailStart, MailStart, begin_account_mail, end_account_mail,
+};
+pub(crate) use account_mail::{AccountMailKind, create as create_account_mail};
+pub use authenticate::{Attempt, Authenticated, SignIn, authenticate};
 pub use invitation::{
     AcceptInvitation, InvitationDraft, InvitationStart, accept_invitation, begin_invitation, end_invitation,
     refuse_acceptance, resend_invitation,
 };
+pub use limit::purge_sign_in_limits;
 pub use member::{
     ChangeRole, Member, NewMember, change_role, get_member, invite, list_members, remove_member,
 };

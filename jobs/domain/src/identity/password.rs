@@ -47,9 +47,13 @@ read_from_text!(Password);
 /// Gives a person a password; its hash alone is kept.
 pub(super) async fn set_password(tx: &mut SystemTx, user: UserId, password: Secret) -> Result<()> {
     let hash = crypto::hash_password(password).await?;
-    sqlx::query!("UPDATE users SET password_hash = $2 WHERE id = $1", user.0, hash)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "UPDATE users SET password_hash = $2, password_version = password_version + 1 WHERE id = $1",
+        user.0,
+        hash
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

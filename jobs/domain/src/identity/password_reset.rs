@@ -1,11 +1,14 @@
 //! A forgotten password (requirements ID-3): a link by mail, for an hour and once, sets another and ends every session.
 //! Asking answers and costs the same whether or not the address is known.
 
-use chrono::Duration;
 use deserr::Deserr;
 use utoipa::ToSchema;
 
-use super::{Password, TokenHashes, account_mail, password::set_password};
+use super::{
+    Password, TokenHashes,
+    account_mail::{self, AccountMailKind, LINK},
+    password::set_password,
+};
 use crate::{
     audit,
     config::Secret,
@@ -15,9 +18,7 @@ use crate::{
     ids::UserId,
 };
 
-const VALID_FOR: Duration = Duration::hours(1);
-
-/// Mails that one person gets within [`VALID_FOR`], however often somebody asks.
+/// Mails that one person gets within [`LINK`], however often somebody asks.
 const MAILS: i64 = 3;
 
 /// Somebody who forgot their password.
@@ -54,12 +55,12 @@ pub async fn forgot_password(tx: &mut SystemTx, asked: &ForgotPassword) -> Resul
              AND (SELECT count(*) FROM account_mails m
                   WHERE m.user_id = u.id AND m.kind = 'password_reset' AND m.created_at > $2) < $3"#,
         email,
-        now - VALID_FOR,
+        now - LINK,
         MAILS,
     )
     .fetch_optional(tx.conn())
     .await?;
-    account_mail::create(tx, user, Some(now + VALID_FOR)).await?;
+    account_mail::create(tx, user, AccountMailKind::PasswordReset).await?;
     audit::record_system(tx, None, "auth.forgot_password", "user", user.map(|user| user.0)).await
 }
 
@@ -96,7 +97,7 @@ pub async fn reset_password(tx: &mut SystemTx, hashes: &TokenHashes, new: &Reset
     )
     .execute(tx.conn())
     .await?;
-    account_mail::create(tx, Some(user), None).await?;
+    account_mail::create(tx, Some(user), AccountMailKind::PasswordChanged).await?;
     audit::record_system(tx, None, "auth.reset_password", "user", Some(user.0)).await?;
     Ok(user)
 }

@@ -52,6 +52,8 @@ scopes! {
     PrivacyRead = "privacy:read",
     /// Ask for erasures and take them back, open what the law keeps.
     PrivacyWrite = "privacy:write",
+    /// See every account's erasure and its certificate, as an operator of the platform.
+    PlatformPrivacyRead = "platform_privacy:read",
     /// See the stock.
     InventoryRead = "inventory:read",
     /// Describe items, note what comes and goes, import.
@@ -104,6 +106,8 @@ scopes! {
     AuditRead = "audit:read",
     /// Read every tenant's audit trail, as an operator of the platform.
     PlatformAuditRead = "platform_audit:read",
+    /// See how the whole platform stands, as an operator.
+    PlatformHealthRead = "platform_health:read",
     /// See the tenant's jobs; every tenant's, for operators.
     JobsRead = "jobs:read",
     /// Retry, cancel and discard them.
@@ -151,9 +155,9 @@ impl Role {
             ConsultationsBook, ConsultationsCancel, ConsultationsConduct, ConsultationsRead, EmployeesRead,
             EmployeesSelf, EmployeesWrite, ExportsRead, ExportsWrite, FiguresRead, FiguresWrite, FilesRead,
             FilesWrite, InventoryRead, InventoryWrite, JobsRead, JobsWrite, MigrationsRead, MigrationsWrite,
-            PatientsRead, PatientsWrite, PlatformAuditRead, PracticeRead, PracticeWrite, PrivacyRead,
-            PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead, RecordsWrite, ReportsBilling, ReportsUsage,
-            UsersRead, UsersWrite,
+            PatientsRead, PatientsWrite, PlatformAuditRead, PlatformHealthRead, PlatformPrivacyRead,
+            PracticeRead, PracticeWrite, PrivacyRead, PrivacyWrite, QueuesRead, QueuesWrite, RecordsRead,
+            RecordsWrite, ReportsBilling, ReportsUsage, UsersRead, UsersWrite,
         };
         match self {
             Self::Admin => &[
@@ -265,6 +269,8 @@ impl Role {
                 QueuesRead,
                 QueuesWrite,
                 PlatformAuditRead,
+                PlatformPrivacyRead,
+                PlatformHealthRead,
             ],
             Self::PlatformAdmin => &[
                 CompaniesManage,
@@ -275,6 +281,8 @@ impl Role {
                 JobsRead,
                 QueuesRead,
                 PlatformAuditRead,
+                PlatformPrivacyRead,
+                PlatformHealthRead,
             ],
             Self::Employee => &[EmployeesSelf, ConsultationsBook, ConsultationsRead, ConsultationsCancel],
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Claims, Permissions, Role, Tokens};
+use super::{Authenticated, Claims, Permissions, Role, Tokens};
 use crate::{
     audit,
     config::Secret,
@@ -14,6 +14,7 @@ use crate::{
     db::{SystemTx, TenantTx},
     error::{Error, Invalid, Result},
     ids::{SessionId, TenantId, UserId},
+    privacy::deletion_due,
 };
 
 /// Within this time an old refresh token is taken for a second tab's, not for a thief's.
@@ -51,6 +52,8 @@ pub struct SignedIn {
     pub permissions: Permissions,
     /// All tenants the user may work in.
     pub tenants: Vec<Tenancy>,
+    /// When the user's account will be erased, if they have asked for that; until then it can be taken back.
+    pub deletion_due_at: Option<DateTime<Utc>>,
 }
 
 /// A request to renew a session.
@@ -100,15 +103,27 @@ async fn tenancies(tx: &mut SystemTx, user: UserId) -> Result<Vec<Tenancy>> {
     .await?)
 }
 
-/// Opens a session for a user who has been authenticated.
+/// Opens a session for a user who has been authenticated, by a password that is still theirs.
 pub async fn open_session(
     tx: &mut SystemTx,
     tokens: &Tokens,
-    user: UserId,
+    authenticated: Authenticated,
     wanted: Option<TenantId>,
 ) -> Result<SignedIn> {
-    let now = tx.now();
+    let (now, user) = (tx.now(), authenticated.user);
     tx.act_as(user);
+    // Whoever sets another password locks this row: they come first, and this is refused; or they see the session, and close it.
+    let stands = sqlx::query!(
+        "UPDATE users SET last_login_at = $2 WHERE id = $1 AND password_version = $3",
+        user.0,
+        now,
+        authenticated.password_version,
+    )
+    .execute(tx.conn())
+    .await?;
+    if stands.rows_affected() == 0 {
+        return Err(Error::Unauthenticated("wrong_credentials"));
+    }
     let all = tenancies(tx, user).await?;
     // The first joined by default: being invited elsewhere must not change where a person lands.
     let chosen = all.iter().find(|tenancy| wanted.is_none_or(|tenant| tenant == tenancy.tenant_id));
@@ -125,7 +140,6 @@ pub async fn open_session(
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query!("UPDATE users SET last_login_at = $2 WHERE id = $1", user.0, now).execute(tx.conn()).await?;
     audit::record_system(tx, Some(tenant), "auth.login", "session", Some(session.0)).await?;
     issue(tx, tokens, &Renewal { session, tenant, user }, all).await
 }
@@ -250,6 +264,7 @@ async fn issue(tx: &mut SystemTx, tokens: &Tokens, of: &Renewal, tenants: Vec<Te
     .execute(tx.conn())
     .await?;
     let access_token = tokens.sign(claims(tx, of, role).await?, now)?;
+    let deletion_due_at = deletion_due(tx, of.user).await?;
     Ok(SignedIn {
         access_token,
         refresh_token,
@@ -260,6 +275,7 @@ async fn issue(tx: &mut SystemTx, tokens: &Tokens, of: &Renewal, tenants: Vec<Te
         role,
         permissions: Permissions::of(role),
         tenants,
+        deletion_due_at,
     })
 }
 

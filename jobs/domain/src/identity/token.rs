@@ -105,8 +105,18 @@ impl TokenHashes {
         crypto::mac(self.0.expose().as_bytes(), &[b"link", token.as_bytes()])
     }
 
+    /// What attempts to sign in are counted under.
+    pub(super) fn sign_in(&self, parts: &[&str]) -> Result<Vec<u8>> {
+        let whole: Vec<&[u8]> = ["sign in"].iter().chain(parts).map(|part| part.as_bytes()).collect();
+        crypto::mac(self.0.expose().as_bytes(), &whole)
+    }
+
     pub(super) fn password_reset(&self, token: &str) -> Result<Vec<u8>> {
         crypto::mac(self.0.expose().as_bytes(), &[b"password reset", token.as_bytes()])
+    }
+
+    pub(crate) fn certificate(&self, token: &str) -> Result<Vec<u8>> {
+        crypto::mac(self.0.expose().as_bytes(), &[b"certificate", token.as_bytes()])
     }
 
     pub(super) fn invitation(&self, token: &str) -> Result<Vec<u8>> {

@@ -12,34 +12,15 @@ use crate::{
     error::Result,
     field::Language,
     ids::{DigestId, UserId, WatchId},
-    notifications::content::{StockDigest, StockFact},
+    notifications::{
+        DigestDraft, DigestStart,
+        content::{StockDigest, StockFact},
+    },
     tenants::{self, Settings},
 };
 
-/// What a digest's mail says, and to whom.
-#[derive(Debug)]
-pub struct DigestDraft {
-    /// Where it goes.
-    pub email: String,
-    /// In whose name.
-    pub settings: Settings,
-    /// What it tells.
-    pub content: StockDigest,
-}
-
-/// What the sending job finds.
-#[derive(Debug)]
-pub enum DigestStart {
-    /// The intent is noted: commit, then send this.
-    Send(Box<DigestDraft>),
-    /// An earlier attempt may have sent it; it is not sent again on suspicion.
-    Uncertain,
-    /// There is nothing to send any more.
-    Settled,
-}
-
 /// Notes the intent to send, if the recipient still wants it and there still is something to tell.
-pub async fn begin_digest(tx: &mut TenantTx, id: DigestId) -> Result<DigestStart> {
+pub async fn begin_digest(tx: &mut TenantTx, id: DigestId) -> Result<DigestStart<StockDigest>> {
     let Some(row) = sqlx::query!(
         r#"SELECT d.status, d.watch_id AS "watch_id: WatchId", d.user_id AS "user_id: UserId", u.email, m.full_name,
                   t.name AS practice, t.language AS "language: Language"

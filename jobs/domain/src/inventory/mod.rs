@@ -14,12 +14,12 @@ mod watch;
 
 use crate::field::Whole;
 
-pub use digest::{DigestDraft, DigestStart, begin_digest, end_digest};
+pub use digest::{begin_digest, end_digest};
 pub use item::{
     Item, ItemQuery, ItemStock, NewItem, UnitName, add_item, delete_item, get_item, list_items, update_item,
 };
 pub use level::{Badge, LotLevel};
-pub use movement::{Movement, MovementKind, NewMovement, Reason, list_movements, move_stock};
+pub use movement::{Movement, MovementKind, MovementQuery, NewMovement, Reason, list_movements, move_stock};
 pub use overview::{BadgeCounts, Overview, OverviewQuery, StockLine, overview};
 pub use subscription::{NewSubscription, Subscription, subscribe, subscription};
 pub use watch::{SETTLING, Watched, request_all, watch};

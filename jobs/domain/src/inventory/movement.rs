@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use deserr::Deserr;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Amount, ItemStock, Portion, get_item,
@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Invalid, Problem, Problems, Result},
     field::{Day, Label},
     ids::{AppointmentId, ItemId, LotId, MovementId, UserId},
-    page::{Page, PageQuery},
+    page::{Count, Listing, PageQuery, one_way},
     tenants, text_field,
 };
 
@@ -283,17 +283,39 @@ async fn taken(
     Ok(parts.into_iter().map(|(lot, quantity)| (lot, -quantity)).collect())
 }
 
+/// Which movements of an item.
+#[derive(Debug, Deserr, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct MovementQuery {
+    /// Only those after this one in the list: `next` of the page before.
+    #[deserr(default)]
+    pub before: Option<MovementId>,
+    /// Number of the page, from 1.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, example = 1)]
+    pub page: Count<1, 100_000>,
+    /// Rows on a page, 1 to 100.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
+    pub limit: Count<50, 100>,
+}
+
 /// What came and went of an item, the newest first.
-pub async fn list_movements(tx: &mut TenantTx, item: ItemId, page: PageQuery) -> Result<Page<Movement>> {
-    let tenant = tx.tenant();
+pub async fn list_movements(
+    tx: &mut TenantTx,
+    item: ItemId,
+    query: &MovementQuery,
+) -> Result<Listing<Movement>> {
+    let page = PageQuery { page: query.page, limit: query.limit };
+    let before = one_way(query.before, page)?;
     get_item(tx, item).await?;
-    let total = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM inventory_movements WHERE tenant_id = $1 AND item_id = $2"#,
-        tenant.0,
-        item.0,
-    )
-    .fetch_one(tx.conn())
-    .await?;
+    let (before_at, total) = match before {
+        Some(movement) => (Some(moved_at(tx, item, movement).await?), None),
+        None => (None, Some(count(tx, item).await?)),
+    };
+    let tenant = tx.tenant();
+    // Without an `OR`, so that the comparison bounds the range of `inventory_movements_by_time`, whatever plan is kept.
     let items = sqlx::query_as!(
         Movement,
         r#"SELECT m.id AS "id: MovementId", m.kind AS "kind: MovementKind", m.quantity AS "quantity: Quantity",
@@ -302,13 +324,41 @@ pub async fn list_movements(tx: &mut TenantTx, item: ItemId, page: PageQuery) ->
            FROM inventory_movements m
            LEFT JOIN inventory_lots l ON l.tenant_id = m.tenant_id AND l.item_id = m.item_id AND l.id = m.lot_id
            WHERE m.tenant_id = $1 AND m.item_id = $2
+             AND (m.created_at, m.id) < (COALESCE($5, 'infinity'::timestamptz),
+                                         COALESCE($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
            ORDER BY m.created_at DESC, m.id DESC LIMIT $3 OFFSET $4"#,
         tenant.0,
         item.0,
         page.limit(),
         page.offset(),
+        before_at,
+        before.map(|movement| movement.0),
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(Page::new(items, page, total))
+    Ok(Listing::new(items, page, total, |movement| movement.id.0))
+}
+
+async fn moved_at(tx: &mut TenantTx, item: ItemId, movement: MovementId) -> Result<DateTime<Utc>> {
+    let tenant = tx.tenant();
+    sqlx::query_scalar!(
+        "SELECT created_at FROM inventory_movements WHERE tenant_id = $1 AND item_id = $2 AND id = $3",
+        tenant.0,
+        item.0,
+        movement.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or(Error::NotFound("movement"))
+}
+
+async fn count(tx: &mut TenantTx, item: ItemId) -> Result<i64> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM inventory_movements WHERE tenant_id = $1 AND item_id = $2"#,
+        tenant.0,
+        item.0,
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }

@@ -23,6 +23,8 @@ pub enum NotificationKind {
     LotExpiring,
     /// So much is amiss in the stock that one notification sums it up.
     StockSummary,
+    /// A request for what is known of a patient is to be answered soon, or is overdue.
+    AccessRequestDue,
 }
 
 impl NotificationKind {
@@ -32,6 +34,15 @@ impl NotificationKind {
             Self::StockLow => "stock_low",
             Self::LotExpiring => "lot_expiring",
             Self::StockSummary => "stock_summary",
+            Self::AccessRequestDue => "access_request_due",
+        }
+    }
+
+    /// What such a notification is about.
+    fn resource(self) -> &'static str {
+        match self {
+            Self::StockLow | Self::LotExpiring | Self::StockSummary => "inventory_item",
+            Self::AccessRequestDue => "access_request",
         }
     }
 }
@@ -45,7 +56,7 @@ pub struct NewNotification {
     pub title: String,
     /// In a sentence.
     pub body: String,
-    /// The item that it is about, if it is about one.
+    /// The item or the request that it is about, if it is about one.
     pub resource_id: Option<Uuid>,
 }
 
@@ -60,7 +71,7 @@ pub struct Notification {
     pub title: String,
     /// In a sentence.
     pub body: String,
-    /// What `resource_id` names: `inventory_item`.
+    /// What `resource_id` names: `inventory_item` or `access_request`.
     pub resource: String,
     /// What it is about; `null` where it is about many.
     pub resource_id: Option<Uuid>,
@@ -95,12 +106,13 @@ pub async fn notify(tx: &mut TenantTx, users: &[UserId], all: &[NewNotification]
     let kinds: Vec<_> = pairs.iter().map(|(_, new)| new.kind.name()).collect();
     let titles: Vec<_> = pairs.iter().map(|(_, new)| new.title.as_str()).collect();
     let bodies: Vec<_> = pairs.iter().map(|(_, new)| new.body.as_str()).collect();
-    let resources: Vec<_> = pairs.iter().map(|(_, new)| new.resource_id).collect();
+    let resources: Vec<_> = pairs.iter().map(|(_, new)| new.kind.resource()).collect();
+    let resource_ids: Vec<_> = pairs.iter().map(|(_, new)| new.resource_id).collect();
     sqlx::query!(
         "INSERT INTO notifications (tenant_id, id, user_id, kind, title, body, resource, resource_id, created_at)
-         SELECT $1, n.id, n.user_id, n.kind, n.title, n.body, 'inventory_item', n.resource_id, $2
-         FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[])
-              AS n (id, user_id, kind, title, body, resource_id)",
+         SELECT $1, n.id, n.user_id, n.kind, n.title, n.body, n.resource, n.resource_id, $2
+         FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[])
+              AS n (id, user_id, kind, title, body, resource, resource_id)",
         tenant.0,
         now,
         &ids,
@@ -109,6 +121,7 @@ pub async fn notify(tx: &mut TenantTx, users: &[UserId], all: &[NewNotification]
         &titles as _,
         &bodies as _,
         &resources as _,
+        &resource_ids as _,
     )
     .execute(tx.conn())
     .await?;

@@ -8,9 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Channel, Purpose};
 use crate::{
     db::TenantTx,
-    error::{Invalid, Result},
+    error::{Error, Invalid, Result},
     ids::{AppointmentId, MessageId, PatientId},
-    page::{Count, Page, PageQuery},
+    page::{Count, Listing, Page, PageQuery, one_way},
     patients, scheduling,
 };
 
@@ -109,6 +109,9 @@ pub struct MessageQuery {
     /// Only those for this purpose.
     #[deserr(default)]
     pub purpose: Option<Purpose>,
+    /// Only those after this one in the list: `next` of the page before.
+    #[deserr(default)]
+    pub before: Option<MessageId>,
     /// Number of the page, from 1.
     #[deserr(default)]
     #[param(value_type = Option<u32>, minimum = 1, example = 1)]
@@ -185,10 +188,44 @@ pub async fn messages_of_patient(
 }
 
 /// The practice's messages, the latest due first: the sight in which uncertain and undelivered ones are.
-pub async fn list_messages(tx: &mut TenantTx, query: &MessageQuery) -> Result<Page<MessageSummary>> {
+pub async fn list_messages(tx: &mut TenantTx, query: &MessageQuery) -> Result<Listing<MessageSummary>> {
     let page = PageQuery { page: query.page, limit: query.limit };
+    let before = one_way(query.before, page)?;
     let tenant = tx.tenant();
-    let total = sqlx::query_scalar!(
+    let (before_due, total) = match before {
+        Some(message) => (Some(due_at(tx, message).await?), None),
+        None => (None, Some(count(tx, query).await?)),
+    };
+    // The first comparison bounds the range of `messages_by_due`, whatever plan is kept; the second tells those of one moment apart.
+    let items = select_messages!(
+        "m.tenant_id = $1 AND ($2::text IS NULL OR m.status = $2) AND ($3::text IS NULL OR m.purpose = $3)
+           AND m.due_at <= COALESCE($6, 'infinity'::timestamptz)
+           AND (m.due_at < COALESCE($6, 'infinity'::timestamptz) OR m.id > $7)
+         ORDER BY m.due_at DESC, m.id LIMIT $4 OFFSET $5",
+        tenant.0,
+        query.status as Option<MessageStatus>,
+        query.purpose as Option<Purpose>,
+        page.limit(),
+        page.offset(),
+        before_due,
+        before.map(|message| message.0),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(Listing::new(items, page, total, |message| message.id.0))
+}
+
+async fn due_at(tx: &mut TenantTx, message: MessageId) -> Result<DateTime<Utc>> {
+    let tenant = tx.tenant();
+    sqlx::query_scalar!("SELECT due_at FROM messages WHERE tenant_id = $1 AND id = $2", tenant.0, message.0)
+        .fetch_optional(tx.conn())
+        .await?
+        .ok_or(Error::NotFound("message"))
+}
+
+async fn count(tx: &mut TenantTx, query: &MessageQuery) -> Result<i64> {
+    let tenant = tx.tenant();
+    Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "n!" FROM messages
            WHERE tenant_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR purpose = $3)"#,
         tenant.0,
@@ -196,19 +233,7 @@ pub async fn list_messages(tx: &mut TenantTx, query: &MessageQuery) -> Result<Pa
         query.purpose as Option<Purpose>,
     )
     .fetch_one(tx.conn())
-    .await?;
-    let items = select_messages!(
-        "m.tenant_id = $1 AND ($2::text IS NULL OR m.status = $2) AND ($3::text IS NULL OR m.purpose = $3)
-         ORDER BY m.due_at DESC, m.id LIMIT $4 OFFSET $5",
-        tenant.0,
-        query.status as Option<MessageStatus>,
-        query.purpose as Option<Purpose>,
-        page.limit(),
-        page.offset(),
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(Page::new(items, page, total))
+    .await?)
 }
 
 async fn with_events(tx: &mut TenantTx, messages: Vec<MessageSummary>) -> Result<Vec<MessageLog>> {

@@ -2,6 +2,7 @@
 //! worker sends.
 
 pub mod content;
+mod digest;
 mod due;
 mod inbox;
 pub mod jobs;
@@ -20,6 +21,7 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use digest::{Digest, DigestDraft, DigestStart};
 pub(crate) use due::quiet;
 pub use inbox::{
     Inbox, NewNotification, Notification, NotificationKind, delete_notification, inbox, notify,

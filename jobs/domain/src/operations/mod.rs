@@ -1,6 +1,7 @@
 //! Running the queues: what operators and tenants see of jobs, and what they may do to them. A tenant sees and touches
 //! its own jobs; the platform's operators all of them.
 
+mod health;
 mod jobs;
 mod queues;
 
@@ -8,6 +9,7 @@ use sqlx::PgConnection;
 
 pub(crate) use self::jobs::not_an_operator;
 pub use self::{
+    health::{DatabaseFigures, database_figures, hurry},
     jobs::{
         JobAction, JobNumber, JobProgress, JobQuery, JobState, JobStatus, Jobs, Retried, RetryJobs,
         cancel_job, discard_job, get_job, list_jobs, retry_job, retry_jobs,

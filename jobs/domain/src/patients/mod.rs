@@ -2,11 +2,11 @@
 //! Never holds anything clinical.
 
 mod consent;
+mod list;
 mod patient;
 mod unsubscribe;
 
 pub use consent::{ConsentRecord, list_consents};
-pub use patient::{
-    Consents, NewConsents, NewPatient, Patient, PatientQuery, delete, get, list, register, update,
-};
+pub use list::{PatientQuery, list};
+pub use patient::{Consents, NewConsents, NewPatient, Patient, delete, get, register, update};
 pub use unsubscribe::{MailView, stop_mail, view_mail_link};

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use deserr::Deserr;
 use serde::Serialize;
 use sqlx::types::Json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::consent;
 use crate::{
@@ -12,11 +12,10 @@ use crate::{
     audit,
     db::TenantTx,
     error::{Error, Invalid, Problem, Problems, Result},
-    field::{Day, EmailAddress, Language, PersonName, Phone, SearchText},
+    field::{Day, EmailAddress, Language, PersonName, Phone},
     files::images,
     ids::PatientId,
     notifications,
-    page::{Count, Page, PageQuery},
     scheduling::today,
 };
 
@@ -114,42 +113,37 @@ pub struct Patient {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Which patients, by name, email or telephone number.
-#[derive(Debug, Default, Deserr, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[deserr(error = Invalid, deny_unknown_fields)]
-pub struct PatientQuery {
-    /// Words of the name (accents, case and a small slip do not matter), an address or a number.
-    #[deserr(default)]
-    #[param(value_type = Option<String>, example = "helene garcia")]
-    pub search: Option<SearchText>,
-    /// Number of the page, from 1.
-    #[deserr(default)]
-    #[param(value_type = Option<u32>, minimum = 1, example = 1)]
-    pub page: Count<1, 100_000>,
-    /// Rows on a page, 1 to 100.
-    #[deserr(default)]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
-    pub limit: Count<50, 100>,
+/// Selects patients; the text is what follows FROM patients.
+macro_rules! select_patients {
+    ($which:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $crate::patients::patient::Row,
+            r#"SELECT id AS "id: PatientId", first_name, last_name, birth_date, email, phone,
+                      address AS "address: Json<PostalAddress>", language AS "language: Language", sms_consent, email_consent,
+                      imaging_consent, version, created_at, updated_at
+               FROM patients "#
+                + $which,
+            $($argument),*
+        )
+    };
 }
+pub(super) use select_patients;
 
-struct Row {
-    id: PatientId,
-    first_name: String,
-    last_name: String,
-    birth_date: Option<NaiveDate>,
-    email: Option<String>,
-    phone: Option<String>,
-    address: Option<Json<PostalAddress>>,
-    language: Language,
-    sms_consent: bool,
-    email_consent: bool,
-    imaging_consent: bool,
-    version: i32,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    /// Rows in all, of which this is one.
-    total: i64,
+pub(super) struct Row {
+    pub(super) id: PatientId,
+    pub(super) first_name: String,
+    pub(super) last_name: String,
+    pub(super) birth_date: Option<NaiveDate>,
+    pub(super) email: Option<String>,
+    pub(super) phone: Option<String>,
+    pub(super) address: Option<Json<PostalAddress>>,
+    pub(super) language: Language,
+    pub(super) sms_consent: bool,
+    pub(super) email_consent: bool,
+    pub(super) imaging_consent: bool,
+    pub(super) version: i32,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
 }
 
 impl From<Row> for Patient {
@@ -229,71 +223,11 @@ pub async fn register(tx: &mut TenantTx, new: &NewPatient) -> Result<Patient> {
 
 /// One patient.
 pub async fn get(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT id AS "id: PatientId", first_name, last_name, birth_date, email, phone,
-                  address AS "address: Json<PostalAddress>", language AS "language: Language", sms_consent, email_consent, imaging_consent, version, created_at,
-                  updated_at,
-                  1::bigint AS "total!"
-           FROM patients WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"#,
-        tx.tenant().0,
-        id.0,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
+    let row =
+        select_patients!("WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL", tx.tenant().0, id.0)
+            .fetch_optional(tx.conn())
+            .await?;
     row.map(Patient::from).ok_or(Error::NotFound("patient"))
-}
-
-/// A page of patients: the best matches first where something is searched, by name otherwise.
-pub async fn list(tx: &mut TenantTx, query: &PatientQuery) -> Result<Page<Patient>> {
-    let page = PageQuery { page: query.page, limit: query.limit };
-    let (items, total) = find(tx, query, page.limit(), page.offset()).await?;
-    // A page beyond the last has no row to tell how many there are.
-    let total = match total {
-        None if page.offset() > 0 => find(tx, query, 1, 0).await?.1,
-        total => total,
-    };
-    Ok(Page::new(items, page, total.unwrap_or(0)))
-}
-
-/// The rows, and how many there are in all unless there is none among these.
-async fn find(
-    tx: &mut TenantTx,
-    query: &PatientQuery,
-    limit: i64,
-    offset: i64,
-) -> Result<(Vec<Patient>, Option<i64>)> {
-    let tenant = tx.tenant();
-    let search = query.search.as_ref().map(SearchText::as_str).filter(|search| !search.is_empty());
-    let digits = search.and_then(|search| Phone::parse(search).ok());
-    // Each word must be found, folded or with a slip (trigrams); the tenant's rows alone are read.
-    let rows = sqlx::query_as!(
-        Row,
-        r#"WITH found AS (
-               SELECT p.*, CASE WHEN $2::text IS NULL THEN 1 ELSE word_similarity(fold($2), p.search) END AS rank
-               FROM patients p
-               WHERE p.tenant_id = $1 AND p.deleted_at IS NULL
-                 AND ($2::text IS NULL
-                      OR p.email = lower($2) OR p.phone = $3
-                      OR NOT EXISTS (SELECT 1 FROM regexp_split_to_table(fold($2), '\s+') AS word
-                                     WHERE strpos(p.search, word) = 0 AND word_similarity(word, p.search) < 0.4))
-           )
-           SELECT id AS "id!: PatientId", first_name AS "first_name!", last_name AS "last_name!", birth_date, email,
-                  phone, address AS "address: Json<PostalAddress>", language AS "language!: Language", sms_consent AS "sms_consent!",
-                  email_consent AS "email_consent!", imaging_consent AS "imaging_consent!", version AS "version!", created_at AS "created_at!",
-                  updated_at AS "updated_at!", count(*) OVER () AS "total!"
-           FROM found
-           ORDER BY rank DESC, fold(last_name), fold(first_name), id LIMIT $4 OFFSET $5"#,
-        tenant.0,
-        search,
-        digits.as_ref().map(Phone::as_str),
-        limit,
-        offset,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let total = rows.first().map(|row| row.total);
-    Ok((rows.into_iter().map(Patient::from).collect(), total))
 }
 
 /// Replaces what is known of a patient; coming reminders follow the new address, number and consents at once, and pictures

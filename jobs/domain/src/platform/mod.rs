@@ -20,12 +20,20 @@ pub enum Ended {
     AccountMails,
     /// The links of appointments that are over.
     Links,
+    /// How often somebody tried to sign in, once they may again.
+    SignInLimits,
 }
 
 impl Ended {
     /// All of it.
-    pub const ALL: [Self; 5] =
-        [Self::Answers, Self::Sessions, Self::Invitations, Self::AccountMails, Self::Links];
+    pub const ALL: [Self; 6] = [
+        Self::Answers,
+        Self::Sessions,
+        Self::Invitations,
+        Self::AccountMails,
+        Self::Links,
+        Self::SignInLimits,
+    ];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -35,6 +43,7 @@ impl Ended {
             Self::Invitations => "invitations",
             Self::AccountMails => "account_mails",
             Self::Links => "links",
+            Self::SignInLimits => "sign_in_limits",
         }
     }
 
@@ -46,6 +55,7 @@ impl Ended {
             Self::Invitations => identity::purge_invitations(tx, limit).await,
             Self::AccountMails => identity::purge_account_mails(tx, limit).await,
             Self::Links => notifications::purge_links(tx, limit).await,
+            Self::SignInLimits => identity::purge_sign_in_limits(tx, limit).await,
         }
     }
 }

@@ -46,11 +46,11 @@ pub struct Certificate {
     pub format: u8,
     /// The erasure.
     pub erasure_id: Uuid,
-    /// The practice.
+    /// The practice; nil where an account was erased on the whole platform, so that no tenant is named.
     pub tenant_id: Uuid,
-    /// The practice's name.
+    /// The practice's name, or the platform's.
     pub tenant_name: String,
-    /// The patient: a number that leads to nobody any more.
+    /// The patient or the user: a number that leads to nobody any more.
     pub subject_id: Uuid,
     /// Asked for at.
     pub requested_at: DateTime<Utc>,
@@ -122,6 +122,18 @@ impl Signer {
         hex::encode(self.0.verifying_key().as_bytes())
     }
 
+    /// The signature of something that is not a certificate, 128 hexadecimal digits.
+    pub(crate) fn mark(&self, said: &[u8]) -> String {
+        hex::encode(self.0.sign(&apart(said)).to_bytes())
+    }
+
+    /// Whether this key signed it.
+    pub(crate) fn marked(&self, said: &[u8], signature: &str) -> bool {
+        let mut bytes = [0; 64];
+        hex::decode_to_slice(signature, &mut bytes).is_ok()
+            && self.0.verifying_key().verify(&apart(said), &Signature::from_bytes(&bytes)).is_ok()
+    }
+
     /// Signs.
     pub fn sign(&self, certificate: Certificate) -> Result<SignedCertificate> {
         let bytes = serde_json::to_vec(&certificate).map_err(Error::internal)?;
@@ -132,6 +144,11 @@ impl Signer {
             signature: hex::encode(self.0.sign(&bytes).to_bytes()),
         })
     }
+}
+
+/// What no certificate begins with, so that nothing that was signed for one use serves another.
+fn apart(said: &[u8]) -> Vec<u8> {
+    [b"note beside a backup: ", said].concat()
 }
 
 /// What the check of a certificate found.

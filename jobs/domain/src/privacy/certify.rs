@@ -110,7 +110,7 @@ pub async fn finish(
     })?;
     sqlx::query!(
         "UPDATE patient_erasures
-         SET status = 'completed', completed_at = $3, verified_at = $3, identifiers = NULL, findings = '[]', destroyed = $4,
+         SET status = 'completed', completed_at = $3, identifiers = NULL, findings = '[]', destroyed = $4,
              certificate = $5
          WHERE tenant_id = $1 AND id = $2",
         tenant.0,
@@ -126,7 +126,7 @@ pub async fn finish(
 }
 
 /// Destroys keys and makes sure that they open nothing any more; gives how many there were.
-async fn end_keys(tx: &mut TenantTx, vault: &Vault, ends: &[Subject]) -> Result<u64> {
+pub(super) async fn end_keys(tx: &mut TenantTx, vault: &Vault, ends: &[Subject]) -> Result<u64> {
     let mut keys = 0;
     for subject in ends {
         keys += u64::from(Vault::destroy(tx, *subject).await?);

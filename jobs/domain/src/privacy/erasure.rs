@@ -109,8 +109,61 @@ impl From<Row> for Erasure {
     }
 }
 
+/// Selects erasures; the text is what follows WHERE.
+macro_rules! select_erasures {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT id AS "id: ErasureId", patient_id AS "patient_id: PatientId", status AS "status: ErasureStatus",
+                      requested_at, requested_by AS "requested_by: UserId", due_at, cancelled_at, erased_at, completed_at,
+                      destroyed AS "destroyed: Json<Vec<Destroyed>>", kept AS "kept: Json<Vec<Kept>>",
+                      findings AS "findings: Json<Vec<Finding>>"
+               FROM patient_erasures WHERE "#
+                + $rest,
+            $($argument),*
+        )
+    };
+}
+
 /// Asks for the erasure of a patient who has no coming appointment. They are out of sight at once (GDPR art. 18).
 pub async fn request_erasure(tx: &mut TenantTx, patient: PatientId) -> Result<Erasure> {
+    let due_at = tx.now() + PUT_OFF;
+    let id = ask(tx, patient, due_at, None).await?;
+    let id = id.ok_or_else(|| {
+        Error::conflict("erasure_requested", "the patient's erasure has been asked for already")
+    })?;
+    get_erasure(tx, id).await
+}
+
+/// Has a patient erased now, with the account of the person that they are; one whom the practice was to erase later comes earlier.
+pub(super) async fn erase_with_account(
+    tx: &mut TenantTx,
+    patient: PatientId,
+    account: ErasureId,
+) -> Result<()> {
+    let now = tx.now();
+    if ask(tx, patient, now, Some(account)).await?.is_none() {
+        sqlx::query!(
+            "UPDATE patient_erasures SET account_erasure_id = $3, due_at = least(due_at, $4)
+             WHERE tenant_id = $1 AND patient_id = $2 AND status <> 'cancelled'",
+            tx.tenant().0,
+            patient.0,
+            account.0,
+            now,
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
+}
+
+/// Adds an erasure, and takes the patient out of sight; none where there is one already.
+async fn ask(
+    tx: &mut TenantTx,
+    patient: PatientId,
+    due_at: DateTime<Utc>,
+    account: Option<ErasureId>,
+) -> Result<Option<ErasureId>> {
     let (tenant, now, by) = (tx.tenant(), tx.now(), tx.actor().user);
     let deleted = sqlx::query_scalar!(
         r#"SELECT deleted_at IS NOT NULL AS "deleted!" FROM patients
@@ -127,23 +180,24 @@ pub async fn request_erasure(tx: &mut TenantTx, patient: PatientId) -> Result<Er
     let id = ErasureId::new(now);
     let kept = retained::kept(tx, patient).await?;
     let added = sqlx::query!(
-        "INSERT INTO patient_erasures (tenant_id, id, patient_id, requested_at, requested_by, due_at, kept)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        "INSERT INTO patient_erasures (tenant_id, id, patient_id, requested_at, requested_by, due_at, kept, account_erasure_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
         tenant.0,
         id.0,
         patient.0,
         now,
         by.map(|user| user.0),
-        now + PUT_OFF,
+        due_at,
         Json(&kept) as Json<&Vec<Kept>>,
+        account.map(|account| account.0),
     )
     .execute(tx.conn())
     .await?;
     if added.rows_affected() == 0 {
-        return Err(Error::conflict("erasure_requested", "the patient's erasure has been asked for already"));
+        return Ok(None);
     }
     audit::record(tx, "erasure.request", "patient", patient.0).await?;
-    get_erasure(tx, id).await
+    Ok(Some(id))
 }
 
 /// Takes an erasure back before its day: the patient is there again.
@@ -177,18 +231,9 @@ pub async fn cancel_erasure(tx: &mut TenantTx, id: ErasureId) -> Result<Erasure>
 
 /// One erasure.
 pub async fn get_erasure(tx: &mut TenantTx, id: ErasureId) -> Result<Erasure> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT id AS "id: ErasureId", patient_id AS "patient_id: PatientId", status AS "status: ErasureStatus",
-                  requested_at, requested_by AS "requested_by: UserId", due_at, cancelled_at, erased_at, completed_at,
-                  destroyed AS "destroyed: Json<Vec<Destroyed>>", kept AS "kept: Json<Vec<Kept>>",
-                  findings AS "findings: Json<Vec<Finding>>"
-           FROM patient_erasures WHERE tenant_id = $1 AND id = $2"#,
-        tx.tenant().0,
-        id.0,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
+    let tenant = tx.tenant();
+    let row =
+        select_erasures!("tenant_id = $1 AND id = $2", tenant.0, id.0).fetch_optional(tx.conn()).await?;
     row.map(Erasure::from).ok_or(Error::NotFound("erasure"))
 }
 
@@ -201,13 +246,8 @@ pub async fn list_erasures(tx: &mut TenantTx, page: PageQuery) -> Result<Page<Er
     )
     .fetch_one(tx.conn())
     .await?;
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id AS "id: ErasureId", patient_id AS "patient_id: PatientId", status AS "status: ErasureStatus",
-                  requested_at, requested_by AS "requested_by: UserId", due_at, cancelled_at, erased_at, completed_at,
-                  destroyed AS "destroyed: Json<Vec<Destroyed>>", kept AS "kept: Json<Vec<Kept>>",
-                  findings AS "findings: Json<Vec<Finding>>"
-           FROM patient_erasures WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3"#,
+    let rows = select_erasures!(
+        "tenant_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3",
         tenant.0,
         page.limit(),
         page.offset(),

@@ -35,18 +35,41 @@ impl Drop for Identifiers {
 const STREET: usize = 8;
 
 impl Identifiers {
+    /// Of somebody of whom only a name is known.
+    pub(super) fn of_name(first: &str, last: &str) -> Self {
+        Self {
+            first_name: first.trim().to_owned(),
+            last_name: last.trim().to_owned(),
+            birth_date: None,
+            email: None,
+            phone: None,
+            address: None,
+        }
+    }
+
+    /// Of somebody who is known by an address and perhaps a number.
+    pub(super) fn of_address(email: Option<&str>, phone: Option<&str>) -> Self {
+        let mut known = Self::of_name("", "");
+        known.email = email.map(str::to_owned);
+        known.phone = phone.map(str::to_owned);
+        known
+    }
+
     /// Every form in which they are searched for, in lower case. A first or a last name alone is anybody's.
     pub(super) fn forms(&self) -> Vec<String> {
-        let (first, last) = (self.first_name.to_lowercase(), self.last_name.to_lowercase());
-        // In one text, in two columns as COPY writes them, and in two fields of JSON.
-        let mut forms = vec![
-            format!("{first} {last}"),
-            format!("{last} {first}"),
-            format!("{first}\t{last}"),
-            format!("{last}\t{first}"),
-            format!("{first}\", \"last_name\": \"{last}"),
-            format!("{last}\", \"first_name\": \"{first}"),
-        ];
+        let mut forms = Vec::new();
+        if !self.first_name.is_empty() && !self.last_name.is_empty() {
+            let (first, last) = (self.first_name.to_lowercase(), self.last_name.to_lowercase());
+            // In one text, in two columns as COPY writes them, and in two fields of JSON.
+            forms.extend([
+                format!("{first} {last}"),
+                format!("{last} {first}"),
+                format!("{first}\t{last}"),
+                format!("{last}\t{first}"),
+                format!("{first}\", \"last_name\": \"{last}"),
+                format!("{last}\", \"first_name\": \"{first}"),
+            ]);
+        }
         forms.extend(self.email.as_ref().map(|email| email.to_lowercase()));
         if let Some(phone) = &self.phone {
             let digits = phone.trim_start_matches('+');

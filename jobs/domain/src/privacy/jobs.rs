@@ -40,3 +40,27 @@ impl Job for RenderCertificate {
     const QUEUE: &'static str = "invoices";
     const TIMEOUT: Duration = Duration::from_mins(2);
 }
+
+/// Erases every account that is due, step by step, searches once for all that are done, and certifies them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct EraseAccounts {}
+
+impl Job for EraseAccounts {
+    const KIND: &'static str = "privacy.erase_accounts";
+    const QUEUE: &'static str = EraseSubjects::QUEUE;
+    const TIMEOUT: Duration = EraseSubjects::TIMEOUT;
+    const BACKOFF: Backoff = EraseSubjects::BACKOFF;
+}
+
+/// Draws the certificate of an account's erasure; in the pool that draws.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct RenderAccountCertificate {
+    /// The erasure.
+    pub erasure_id: ErasureId,
+}
+
+impl Job for RenderAccountCertificate {
+    const KIND: &'static str = "privacy.render_account_certificate";
+    const QUEUE: &'static str = "invoices";
+    const TIMEOUT: Duration = RenderCertificate::TIMEOUT;
+}

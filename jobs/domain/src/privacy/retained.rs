@@ -10,6 +10,7 @@ use crate::{
     audit,
     db::TenantTx,
     error::{Error, Result},
+    files::images,
     ids::{ErasureId, PatientId, RetainedId, TenantId},
     scheduling::{practice_zone, today},
     vault::{KeyClass, Place, Sealed, Subject, SubjectKey, Vault},
@@ -22,16 +23,16 @@ pub(super) const ACCOUNTS: &str = "C. com. L123-22";
 /// Five years: the time within which anybody may sue.
 pub(super) const CLAIMS: &str = "C. civ. art. 2224";
 /// Without a name it is nobody's.
-const ANONYMOUS: &str = "RGPD, considérant 26";
+pub(super) const ANONYMOUS: &str = "RGPD, considérant 26";
 /// Who answers for data must be able to show what was done with it.
-const ACCOUNTABLE: &str = "RGPD, art. 5(2)";
+pub(super) const ACCOUNTABLE: &str = "RGPD, art. 5(2)";
 
 /// A row that is kept under seal.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RetainedRow {
     /// Identifier.
     pub id: RetainedId,
-    /// `identity`, `invoice` or `payment`.
+    /// `identity`, `invoice` or `payment`; of a colleague whose account was erased `author`, with their user id as `row_id`.
     pub what: String,
     /// The row that it was taken from.
     pub row_id: Uuid,
@@ -81,7 +82,7 @@ pub(super) fn records_until(last_care: NaiveDate, birth: Option<NaiveDate>) -> N
     birth.map_or(after_care, |birth| after_care.max(years_after(birth, 28)))
 }
 
-fn of(what: &str, count: i64, law: &str, until: Option<NaiveDate>) -> Kept {
+pub(super) fn of(what: &str, count: i64, law: &str, until: Option<NaiveDate>) -> Kept {
     Kept { what: what.to_owned(), count, law: law.to_owned(), until }
 }
 
@@ -167,8 +168,8 @@ pub(super) async fn keep(
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(content).map_err(Error::internal)?);
     let sealed = key.seal(&place(tenant, id), &plain)?;
     sqlx::query!(
-        "INSERT INTO retained (tenant_id, id, erasure_id, what, row_id, sealed, law, kept_until)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO retained (tenant_id, id, erasure_id, account_erasure_id, what, row_id, sealed, law, kept_until)
+         VALUES ($1, $2, CASE WHEN $4 <> 'author' THEN $3::uuid END, CASE WHEN $4 = 'author' THEN $3 END, $4, $5, $6, $7, $8)",
         tenant.0,
         id.0,
         keep.erasure.0,
@@ -198,12 +199,25 @@ pub async fn list_retained(tx: &mut TenantTx, erasure: ErasureId) -> Result<Reta
     Ok(RetainedList { items })
 }
 
+/// Who of those whose accounts were erased treated somebody here; nothing is opened.
+pub async fn list_authors(tx: &mut TenantTx) -> Result<RetainedList> {
+    let items = sqlx::query_as!(
+        RetainedRow,
+        r#"SELECT id AS "id: RetainedId", what, row_id, law, kept_until FROM retained
+           WHERE tenant_id = $1 AND account_erasure_id IS NOT NULL ORDER BY id"#,
+        tx.tenant().0,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(RetainedList { items })
+}
+
 /// Opens what is kept under seal, for whoever the law lets ask for it. That it was opened is in the audit trail.
 pub async fn open_retained(tx: &mut TenantTx, vault: &Vault, id: RetainedId) -> Result<Retained> {
     let tenant = tx.tenant();
     let row = sqlx::query!(
-        r#"SELECT r.what, r.row_id, r.law, r.kept_until, r.sealed, e.patient_id AS "patient: PatientId"
-           FROM retained r JOIN patient_erasures e ON e.tenant_id = r.tenant_id AND e.id = r.erasure_id
+        r#"SELECT r.what, r.row_id, r.law, r.kept_until, r.sealed, coalesce(e.patient_id, r.row_id) AS "whose!"
+           FROM retained r LEFT JOIN patient_erasures e ON e.tenant_id = r.tenant_id AND e.id = r.erasure_id
            WHERE r.tenant_id = $1 AND r.id = $2"#,
         tenant.0,
         id.0,
@@ -212,7 +226,7 @@ pub async fn open_retained(tx: &mut TenantTx, vault: &Vault, id: RetainedId) -> 
     .await?
     .ok_or(Error::NotFound("retained row"))?;
     audit::record(tx, "retained.open", "retained", id.0).await?;
-    let key = vault.reading(tx, subject(row.patient)).await?;
+    let key = vault.reading(tx, Subject { id: row.whose, class: KeyClass::Care }).await?;
     let plain = key.open(&place(tenant, id), &Sealed(row.sealed))?;
     let content =
         serde_json::from_slice(&plain).map_err(|_| Error::internal("what is kept does not read"))?;
@@ -221,13 +235,27 @@ pub async fn open_retained(tx: &mut TenantTx, vault: &Vault, id: RetainedId) -> 
     Ok(Retained { row, content })
 }
 
-/// Destroys what is kept beyond its time, and the last key of those of whom nothing is kept any more. Gives how many rows and keys.
-pub async fn forget_ended(tx: &mut TenantTx) -> Result<(u64, u64)> {
+/// What came to its end.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Ended {
+    /// Rows that were kept under seal.
+    pub rows: u64,
+    /// Pictures, whose objects go next.
+    pub images: u64,
+    /// The last keys of people of whom nothing is kept any more.
+    pub keys: u64,
+}
+
+/// Destroys what is kept beyond its time, and has the pictures removed and the last key destroyed of those of whom nothing is kept any more.
+pub async fn forget_ended(tx: &mut TenantTx) -> Result<Ended> {
     let (tenant, today) = (tx.tenant(), today(tx).await?);
-    let rows = sqlx::query!("DELETE FROM retained WHERE tenant_id = $1 AND kept_until < $2", tenant.0, today)
-        .execute(tx.conn())
-        .await?
-        .rows_affected();
+    let gone = sqlx::query!(
+        "DELETE FROM retained WHERE tenant_id = $1 AND kept_until < $2 RETURNING what, row_id",
+        tenant.0,
+        today
+    )
+    .fetch_all(tx.conn())
+    .await?;
     let over = sqlx::query_scalar!(
         r#"SELECT e.patient_id AS "patient: PatientId"
            FROM patient_erasures e
@@ -240,12 +268,18 @@ pub async fn forget_ended(tx: &mut TenantTx) -> Result<(u64, u64)> {
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut keys = 0;
+    let mut ended = Ended { rows: gone.len() as u64, ..Ended::default() };
+    for author in gone.iter().filter(|row| row.what == "author") {
+        ended.keys +=
+            u64::from(Vault::destroy(tx, Subject { id: author.row_id, class: KeyClass::Care }).await?);
+        audit::record(tx, "retained.end", "user", author.row_id).await?;
+    }
     for patient in over {
-        keys += u64::from(Vault::destroy(tx, subject(patient)).await?);
+        ended.images += images::retention_over(tx, patient).await?;
+        ended.keys += u64::from(Vault::destroy(tx, subject(patient)).await?);
         audit::record(tx, "retained.end", "patient", patient.0).await?;
     }
-    Ok((rows, keys))
+    Ok(ended)
 }
 
 #[cfg(test)]

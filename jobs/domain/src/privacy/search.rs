@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::io::AsyncReadExt;
 use uuid::Uuid;
@@ -13,8 +13,8 @@ use super::{Finding, Identifiers};
 use crate::{
     db::Db,
     error::{Error, Result},
-    ids::{ErasureId, PatientId, TenantId},
-    storage::{ObjectKey, Storage},
+    ids::{ErasureId, TenantId},
+    storage::{Kept, ObjectKey, Storage, folders},
 };
 
 /// Tables of people who are not patients: somebody may work where they were treated, or share a name with who does.
@@ -29,8 +29,10 @@ const CHUNK: usize = 256 * 1024;
 pub struct Wanted {
     /// The erasure that is to be proved.
     pub erasure: ErasureId,
-    /// Whose rows count: those of another patient do not, whatever they share.
-    pub patient: PatientId,
+    /// Whose rows count, a patient's or a user's: those of another do not, whatever they share.
+    pub subject: Uuid,
+    /// The tenants where it counts; everywhere, if none.
+    pub within: Option<Vec<Uuid>>,
     /// What is searched for.
     pub identifiers: Identifiers,
 }
@@ -81,22 +83,27 @@ impl<'a> Automaton<'a> {
         Ok(Self { wanted, matcher, whose, longest })
     }
 
-    /// Who is named in a text of a patient, or of nobody in particular.
-    fn named(&self, text: &str, patient: Option<Uuid>) -> BTreeSet<usize> {
+    /// Who is named in a text of somebody, or of nobody in particular, in a tenant, or in none.
+    fn named(&self, text: &str, whose: Option<Uuid>, tenant: Option<Uuid>) -> BTreeSet<usize> {
+        let counts = |who: &Wanted| {
+            whose.is_none_or(|id| who.subject == id)
+                && tenant.is_none_or(|id| who.within.as_ref().is_none_or(|within| within.contains(&id)))
+        };
         self.matcher
             .find_overlapping_iter(text)
             .filter_map(|found| self.whose.get(found.pattern().as_usize()).copied())
-            .filter(|place| {
-                patient.is_none_or(|id| self.wanted.get(*place).is_some_and(|who| who.patient.0 == id))
-            })
+            .filter(|place| self.wanted.get(*place).is_some_and(counts))
             .collect()
     }
 }
 
 impl Searched {
     fn add(&mut self, automaton: &Automaton<'_>, named: &BTreeSet<usize>, place: &str) {
-        for who in named.iter().filter_map(|place| automaton.wanted.get(*place)) {
-            let findings = self.found.entry(who.erasure).or_default();
+        // Somebody with two names in one row is in it once.
+        let erasures: BTreeSet<ErasureId> =
+            named.iter().filter_map(|place| automaton.wanted.get(*place)).map(|who| who.erasure).collect();
+        for erasure in erasures {
+            let findings = self.found.entry(erasure).or_default();
             match findings.iter_mut().find(|finding| finding.place == place) {
                 Some(finding) => finding.count += 1,
                 None => findings.push(Finding { place: place.to_owned(), count: 1 }),
@@ -127,16 +134,22 @@ async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>> {
     Ok(rows.into_iter().filter(ours).map(|(_, name, patient)| Table { name, patient }).collect())
 }
 
-/// Searches every row of the practice.
-pub async fn search_tables(db: &Db, tenant: TenantId, automaton: &Automaton<'_>) -> Result<Searched> {
-    let left_out = OTHERS.iter().map(|name| format!("{name}: people who work here, not patients")).collect();
-    let mut searched = Searched { left_out, ..Searched::default() };
+/// A connection that sees everything as it stands at one moment, and changes nothing.
+pub(super) async fn moment(db: &Db) -> Result<PgConnection> {
     let mut conn = PgConnection::connect_with(&db.connect_options()).await?;
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {PATIENCE};
          SET LOCAL ROLE permanence_system"
     );
     sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut conn).await?;
+    Ok(conn)
+}
+
+/// Searches every row of the practice.
+pub async fn search_tables(db: &Db, tenant: TenantId, automaton: &Automaton<'_>) -> Result<Searched> {
+    let left_out = OTHERS.iter().map(|name| format!("{name}: people who work here, not patients")).collect();
+    let mut searched = Searched { left_out, ..Searched::default() };
+    let mut conn = moment(db).await?;
     for table in tables(&mut conn).await? {
         search_table(&mut conn, tenant, &table, automaton, &mut searched).await?;
         searched.tables += 1;
@@ -153,9 +166,20 @@ async fn search_table(
     searched: &mut Searched,
 ) -> Result<()> {
     let patient = table.patient.as_deref().map_or("NULL::uuid".to_owned(), |column| format!("t.{column}"));
-    let copy =
-        format!("COPY (SELECT {patient}, t.* FROM {} t WHERE tenant_id = '{tenant}') TO STDOUT", table.name);
-    let mut rows = conn.copy_out_raw(&copy).await?;
+    let rows =
+        format!("SELECT '{tenant}', {patient}, t.* FROM {} t WHERE tenant_id = '{tenant}'", table.name);
+    search_rows(conn, &rows, &table.name, automaton, searched).await
+}
+
+/// Searches the rows of a query, of which the first column is the tenant and the second whose a row is.
+pub(super) async fn search_rows(
+    conn: &mut PgConnection,
+    query: &str,
+    place: &str,
+    automaton: &Automaton<'_>,
+    searched: &mut Searched,
+) -> Result<()> {
+    let mut rows = conn.copy_out_raw(&format!("COPY ({query}) TO STDOUT")).await?;
     // A chunk may end in the middle of a row.
     let mut rest = Vec::new();
     while let Some(chunk) = rows.try_next().await? {
@@ -163,11 +187,12 @@ async fn search_table(
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line).to_lowercase();
+            // COPY writes a tab between columns, and one within a text as `\t`.
+            let (tenant, line) = line.split_once('\t').unwrap_or_default();
             let (whose, row) = line.split_once('\t').unwrap_or_default();
             searched.rows += 1;
-            // COPY writes a tab between columns, and one within a text as `\t`.
-            let named = automaton.named(row, whose.parse().ok());
-            searched.add(automaton, &named, &table.name);
+            let named = automaton.named(row, whose.parse().ok(), tenant.parse().ok());
+            searched.add(automaton, &named, place);
         }
     }
     Ok(())
@@ -183,7 +208,8 @@ pub async fn search_objects(
     anybodys: &BTreeSet<ObjectKey>,
     searched: &mut Searched,
 ) -> Result<()> {
-    for key in storage.of_tenant(tenant).await? {
+    let mut kept = std::pin::pin!(stream::iter(folders(tenant)).flat_map(|folder| storage.every(folder)));
+    while let Some(Kept { key, .. }) = kept.try_next().await? {
         let mut named = BTreeSet::new();
         let mut object = match storage.read(&key).await {
             Ok(object) => object,
@@ -197,7 +223,11 @@ pub async fn search_objects(
                 break;
             }
             text.extend_from_slice(buffer.get(..read).unwrap_or_default());
-            named.extend(automaton.named(&String::from_utf8_lossy(&text).to_lowercase(), None));
+            named.extend(automaton.named(
+                &String::from_utf8_lossy(&text).to_lowercase(),
+                None,
+                Some(tenant.0),
+            ));
             // What begins at the end of one piece ends in the next.
             text.drain(..text.len().saturating_sub(automaton.longest));
         }

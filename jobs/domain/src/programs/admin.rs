@@ -21,7 +21,7 @@ const USAGE: &str = "usage: admin create-practice NAME ZONE EMAIL FULL_NAME
 /// The operator's program, whole, with the arguments after its name: `create-practice NAME ZONE EMAIL FULL_NAME` or
 /// `create-operator EMAIL FULL_NAME`.
 pub async fn admin(arguments: &[String]) -> ExitCode {
-    telemetry::init(LogFormat::Json);
+    telemetry::log(LogFormat::Json);
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

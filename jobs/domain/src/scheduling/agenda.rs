@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Appointment, AppointmentStatus,
     appointment::select_appointments,
+    slot::earliest_begin,
     zone::{day_bounds, practice_zone, resolve},
 };
 use crate::{
@@ -139,7 +140,7 @@ pub async fn conflicts(tx: &mut TenantTx, query: &ConflictQuery) -> Result<Confl
     problems.finish()?;
     let rows = select_appointments!(
         "tenant_id = $1 AND status = 'scheduled'
-             AND tstzrange(starts_at, ends_at) && tstzrange($2, $3)
+             AND starts_at > $8 AND starts_at < $3 AND ends_at > $2
              AND (practitioner_id = $4 OR room_id = $5 OR patient_id = $6)
              AND id IS DISTINCT FROM $7
            ORDER BY starts_at, id",
@@ -150,6 +151,7 @@ pub async fn conflicts(tx: &mut TenantTx, query: &ConflictQuery) -> Result<Confl
         query.room_id.map(|id| id.0),
         query.patient_id.map(|id| id.0),
         query.except.map(|id| id.0),
+        times.0.map(earliest_begin),
     )
     .fetch_all(tx.conn())
     .await?;

@@ -1,7 +1,9 @@
 //! The object store: any S3. Never trusts a key that a person wrote.
 
+mod list;
 mod multipart;
 mod stream;
+mod traced;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -24,8 +26,8 @@ use crate::{
     ids::TenantId,
 };
 
+pub use list::{Kept, Listed};
 pub use multipart::{PART_BYTES, Part, Unfinished, UploadId};
-pub use stream::{Kept, Listed};
 
 /// Where an object lies in the bucket: parts of our own making, each of letters, digits, `-`, `_` and `.`, so that no
 /// key leads out of the bucket and none is the folder of another.
@@ -45,7 +47,8 @@ impl ObjectKey {
                 && !part.starts_with('.')
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
-        let known = key.split('/').next().is_some_and(|area| AREAS.contains(&area) || area == PLATFORM);
+        let known =
+            key.split('/').next().is_some_and(|area| AREAS.contains(&area) || PLATFORM.contains(&area));
         let sound = known && key.len() <= 512 && key.split('/').count() == 3 && key.split('/').all(plain);
         if sound {
             Ok(Self(key.to_owned()))
@@ -71,6 +74,11 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+/// The folders that may hold a tenant's objects: one in each area.
+pub fn folders(tenant: TenantId) -> impl Iterator<Item = String> {
+    AREAS.into_iter().map(move |area| format!("{area}/{tenant}"))
+}
+
 /// Every area that holds tenants' objects. A key of another area is refused, so that none can be forgotten here.
 const AREAS: [&str; 11] = [
     "certificates",
@@ -86,8 +94,8 @@ const AREAS: [&str; 11] = [
     "uploads",
 ];
 
-/// The area of what belongs to no tenant.
-const PLATFORM: &str = "audit";
+/// The areas of what belongs to no tenant.
+const PLATFORM: [&str; 2] = ["audit", "backups"];
 
 /// A link under which an object can be kept.
 #[derive(Debug, Clone)]
@@ -128,6 +136,7 @@ impl Storage {
                 .endpoint_url(config.endpoint.as_str().trim_end_matches('/'))
                 .credentials_provider(credentials)
                 .force_path_style(true)
+                .interceptor(traced::Traced)
                 .build(),
         );
         Self { client, bucket: config.bucket.clone() }
@@ -181,14 +190,6 @@ impl Storage {
         }
     }
 
-    /// The keys that begin with `folder`, by name, at most a thousand, after the one given. Those that are not ours are left out.
-    pub async fn list(&self, folder: &str, after: Option<&ObjectKey>) -> Result<Vec<ObjectKey>> {
-        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{folder}/"));
-        let list = list.set_start_after(after.map(|key| key.as_str().to_owned()));
-        let listed = list.send().await.map_err(|error| unavailable(&error))?;
-        Ok(listed.contents().iter().filter_map(|object| ObjectKey::parse(object.key()?).ok()).collect())
-    }
-
     /// An object, whole in memory: for those whose size we know to be small.
     pub async fn get(&self, key: &ObjectKey) -> Result<Vec<u8>> {
         let got = match self.client.get_object().bucket(&self.bucket).key(key.as_str()).send().await {
@@ -233,21 +234,6 @@ impl Storage {
             .map_err(|error| unavailable(&error))?;
         let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(PutLink { url: request.uri().to_owned(), headers })
-    }
-
-    /// Every object of a tenant, whatever its area.
-    pub async fn of_tenant(&self, tenant: TenantId) -> Result<Vec<ObjectKey>> {
-        let mut keys = Vec::new();
-        for area in AREAS {
-            let prefix = format!("{area}/{tenant}/");
-            let mut pages =
-                self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| unavailable(&error))?;
-                keys.extend(page.contents().iter().filter_map(|object| ObjectKey::parse(object.key()?).ok()));
-            }
-        }
-        Ok(keys)
     }
 
     /// Removes an object; one that is not there is removed already.

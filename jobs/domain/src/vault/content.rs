@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Key, Place, Sealed, SubjectKey};
 use crate::{
-    crypto::random_bytes,
+    crypto::{mac, random_bytes},
     error::{Error, Result},
 };
 
@@ -41,6 +41,25 @@ impl ContentKey {
     /// A key as it was kept.
     pub fn opened(key: &SubjectKey, place: &Place, sealed: &Sealed) -> Result<Self> {
         Key::of(&key.open(place, sealed)?).map(Self)
+    }
+
+    pub(super) fn of(key: Key) -> Self {
+        Self(key)
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.0
+    }
+
+    /// The same key for a thread of its own.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        Self(self.0.shared())
+    }
+
+    /// Marks what is said of the file it seals: nobody without the key can say otherwise.
+    pub fn mark(&self, said: &[u8]) -> Result<Vec<u8>> {
+        mac(self.0.bytes(), &[b"what is said of a sealed file", said])
     }
 
     fn stream(&self, nonce: [u8; NONCE]) -> StreamBE32<Aes256Gcm> {
@@ -106,6 +125,13 @@ pub struct Opening<R> {
 impl<R> std::fmt::Debug for Opening<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Opening(…)")
+    }
+}
+
+impl<R> Opening<R> {
+    /// What it was read from.
+    pub fn into_inner(self) -> R {
+        self.sealed
     }
 }
 

@@ -40,6 +40,10 @@ impl Key {
         Ok(Self(Zeroizing::new(bytes)))
     }
 
+    pub(super) fn shared(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -45,23 +45,24 @@ pub struct LocalMaster {
 const EXPECTED: &str =
     "comma-separated id:key pairs, the wrapping one first, each key of 64 hexadecimal digits";
 
-/// Reads `MASTER_KEYS`, or the file that `MASTER_KEYS_FILE` names, with the same content.
-pub(super) fn local_master(env: &mut Env) -> Option<LocalMaster> {
-    let text = match env.get("MASTER_KEYS_FILE").map(str::to_owned) {
-        Some(path) if env.get("MASTER_KEYS").is_none() => {
+/// Reads keys from a variable, or from the file that the variable's name with `_FILE` names, with the same content.
+pub(super) fn keys_named(env: &mut Env, name: &str) -> Option<LocalMaster> {
+    let file = format!("{name}_FILE");
+    let text = match env.get(&file).map(str::to_owned) {
+        Some(path) if env.get(name).is_none() => {
             let Ok(text) = std::fs::read_to_string(Path::new(&path)) else {
-                env.problem("MASTER_KEYS_FILE", &format!("`{path}`"), "a file that can be read");
+                env.problem(&file, &format!("`{path}`"), "a file that can be read");
                 return None;
             };
             Secret::new(text.trim())
         }
-        _ => env.secret("MASTER_KEYS", EXPECTED, |text| LocalMaster::parse(text).is_some())?,
+        _ => env.secret(name, EXPECTED, |text| LocalMaster::parse(text).is_some())?,
     };
-    let master = LocalMaster::parse(text.expose());
-    if master.is_none() {
-        env.problem("MASTER_KEYS_FILE", "a file with something else", EXPECTED);
+    let keys = LocalMaster::parse(text.expose());
+    if keys.is_none() {
+        env.problem(&file, "a file with something else", EXPECTED);
     }
-    master
+    keys
 }
 
 impl LocalMaster {
@@ -82,7 +83,12 @@ impl LocalMaster {
         Some(Self { current: current?, keys })
     }
 
-    fn key(&self, id: &str) -> Result<&Key> {
+    /// The key that wraps, and its name.
+    pub(super) fn wrapping(&self) -> Result<(&str, &Key)> {
+        Ok((&self.current, self.key(&self.current)?))
+    }
+
+    pub(super) fn key(&self, id: &str) -> Result<&Key> {
         self.keys.get(id).ok_or_else(|| Error::internal(format!("the master key `{id}` is not configured")))
     }
 }
@@ -137,7 +143,7 @@ mod tests {
             assert!(LocalMaster::parse(wrong).is_none(), "{wrong}");
         }
         let mut env = Env::of([("MASTER_KEYS".to_owned(), "2026:hunter2".to_owned())]);
-        let master = local_master(&mut env);
+        let master = keys_named(&mut env, "MASTER_KEYS");
         let problems = env.finish(master).unwrap_err().0;
         assert_eq!(problems, [format!("MASTER_KEYS: read a secret of 12 characters, expected {EXPECTED}")]);
     }
@@ -148,9 +154,9 @@ mod tests {
         std::fs::write(file.path(), format!("{NEW},{OLD}\n")).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
         let mut env = Env::of([("MASTER_KEYS_FILE".to_owned(), path)]);
-        assert_eq!(local_master(&mut env).unwrap().current(), "2026");
+        assert_eq!(keys_named(&mut env, "MASTER_KEYS").unwrap().current(), "2026");
         let mut env = Env::of([("MASTER_KEYS_FILE".to_owned(), "/nowhere".to_owned())]);
-        let master = local_master(&mut env);
+        let master = keys_named(&mut env, "MASTER_KEYS");
         assert_eq!(
             env.finish(master).unwrap_err().0,
             ["MASTER_KEYS_FILE: read `/nowhere`, expected a file that can be read"]

@@ -2,6 +2,7 @@
 //! the keys of its subjects, and those seal content. Owns the keys; knows no content. Whoever destroys a subject's key destroys
 //! all that it sealed.
 
+mod backup;
 mod content;
 mod key;
 mod master;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::config::Env;
-use master::local_master;
+use master::keys_named;
 
+pub use backup::BackupKeys;
 pub use content::{ContentKey, Opening};
 pub use key::{Key, Sealed};
 pub use master::{Answer, LocalMaster, MasterKey, Wrapped};
@@ -57,7 +59,7 @@ impl std::fmt::Debug for Vault {
 impl Vault {
     /// Reads `MASTER_KEYS`, or the file that `MASTER_KEYS_FILE` names; `None` means that a problem was noted.
     pub fn read(env: &mut Env) -> Option<Self> {
-        local_master(env).map(Self::new)
+        keys_named(env, "MASTER_KEYS").map(Self::new)
     }
 
     /// Keys under this master key.

@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// Columns by which a row is a patient's, directly or by what is theirs.
-const NAMES_A_PATIENT: [&str; 11] = [
+const NAMES_A_PATIENT: [&str; 12] = [
+    "access_request_id",
     "erasure_id",
     "patient_id",
     "actor_patient_id",
@@ -114,8 +115,10 @@ async fn people(two: &Two) -> (UserId, UserId) {
 }
 
 /// Whose a row is: the column that says it, of the tables that a person may read.
-const OWNED: [(&str, &str); 14] = [
+const OWNED: [(&str, &str); 16] = [
+    ("access_digests", "user_id = $1"),
     ("access_requests", "user_id = $1"),
+    ("account_erasures", "user_id = $1"),
     ("account_mails", "user_id = $1"),
     ("audit_log", "actor_id = $1"),
     ("availability_entries", "practitioner_id IN (SELECT id FROM practitioners WHERE user_id = $1)"),

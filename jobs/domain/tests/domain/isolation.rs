@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::two::{Two, two};
 
 /// Tables that hold no tenant's rows, with the reason.
-const WITHOUT_TENANT: [(&str, &str); 12] = [
+const WITHOUT_TENANT: [(&str, &str); 15] = [
     ("public._sqlx_migrations", "which migrations ran; only the owner may read it"),
     ("public.users", "identities belong to people; a tenant sees those of its members"),
     ("queue.queues", "the names of the pools; no rights for the tenant role"),
@@ -19,7 +19,10 @@ const WITHOUT_TENANT: [(&str, &str); 12] = [
     ("public.audit_sealing", "how far the trail is sealed; no rights for the tenant role"),
     ("public.audit_fences", "transactions that must end first; no rights for the tenant role"),
     ("public.audit_anchors", "objects with heads of every tenant; no rights for the tenant role"),
+    ("public.sign_in_limits", "attempts of whoever it may be; no rights for the tenant role"),
+    ("public.backups", "what backups came to; no rights for the tenant role"),
     ("public.account_mails", "a person's, like the account; no rights for the tenant role"),
+    ("public.account_erasures", "a person's, like the account; no rights for the tenant role"),
 ];
 
 /// Every table of ours, partitions left to their parents.
@@ -47,7 +50,8 @@ async fn every_table_is_bound_by_forced_row_level_security() {
     for (table, has_tenant) in tables(&mut owner).await {
         let known = WITHOUT_TENANT.iter().any(|(name, _)| *name == table);
         assert!(has_tenant != known, "{table}: a tenant_id, or a reason not to have one");
-        let out_of_reach = ["queue.", "public.account_mails", "public.audit_"];
+        let out_of_reach =
+            ["queue.", "public.account_", "public.sign_in_limits", "public.audit_", "public.backups"];
         if known && out_of_reach.iter().any(|begin| table.starts_with(begin)) {
             let rights: bool = sqlx::query_scalar(
                 "SELECT has_table_privilege('permanence_tenant', $1, 'SELECT, INSERT, UPDATE, DELETE')",
@@ -58,8 +62,8 @@ async fn every_table_is_bound_by_forced_row_level_security() {
             .unwrap();
             assert!(!rights, "{table} is within a tenant's reach");
         }
-        if has_tenant || ["public.users", "public.tenants", "public.account_mails"].contains(&table.as_str())
-        {
+        let persons = ["public.users", "public.tenants", "public.account_mails", "public.account_erasures"];
+        if has_tenant || persons.contains(&table.as_str()) {
             let forced: bool = sqlx::query_scalar(
                 "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = $1::regclass",
             )

@@ -33,6 +33,31 @@ async fn migrating_twice_changes_nothing_and_lets_the_login_in() {
     assert!(matches!(refused, Err(MigrateFailure::LoginTooStrong)), "{refused:?}");
 }
 
+/// Going back to the release before must not be held up by its own `migrate`; a database of some other branch must.
+#[tokio::test]
+async fn a_database_of_a_later_release_stays_as_it_is() {
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let mut owner = PgConnection::connect_with(&database.owner_options()).await.unwrap();
+    let login = Secret::new(database.login_url());
+    let add = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+               VALUES ($1, 'of another', true, '', 0)";
+    sqlx::query(add).bind(30_000_101_000_000_i64).execute(&mut owner).await.unwrap();
+    migrate(&database.owner_options(), &login).await.unwrap();
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 20261121000000")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    let refused = migrate(&database.owner_options(), &login).await;
+    assert!(refused.is_err(), "one of ours is missing");
+
+    let database = TestDatabase::create(&MIGRATOR).await;
+    let mut owner = PgConnection::connect_with(&database.owner_options()).await.unwrap();
+    let login = Secret::new(database.login_url());
+    sqlx::query(add).bind(20_261_121_000_001_i64).execute(&mut owner).await.unwrap();
+    let refused = migrate(&database.owner_options(), &login).await;
+    assert!(refused.is_err(), "one that is not ours, among ours");
+}
+
 /// An empty database of an owner who is no superuser, so that row-level security binds them as well.
 async fn of_a_plain_owner(database: &TestDatabase) -> (String, PgConnectOptions) {
     let mut superuser = PgConnection::connect_with(&database.owner_options()).await.unwrap();

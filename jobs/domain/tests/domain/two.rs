@@ -284,6 +284,10 @@ async fn stock(db: &Db, tenant: TenantId) {
          SELECT tenant_id, user_id, true, true, now() FROM memberships WHERE tenant_id = $1",
         "INSERT INTO inventory_digests (tenant_id, id, watch_id, user_id, created_at, updated_at)
          SELECT tenant_id, user_id, user_id, user_id, now(), now() FROM memberships WHERE tenant_id = $1",
+        "INSERT INTO access_alerts (tenant_id, access_request_id, days_left, watch_id, opened_at)
+         SELECT tenant_id, id, 7, id, now() FROM access_requests WHERE tenant_id = $1",
+        "INSERT INTO access_digests (tenant_id, id, watch_id, user_id, created_at, updated_at)
+         SELECT tenant_id, user_id, user_id, user_id, now(), now() FROM memberships WHERE tenant_id = $1",
         "INSERT INTO inventory_imports (tenant_id, id, mode, dry_run, mapping, object, bytes, created_at)
          SELECT tenant_id, user_id, 'count', false, '[]', 'imports/x/y', 0, now() FROM memberships WHERE tenant_id = $1",
         "INSERT INTO inventory_import_lines (tenant_id, import_id, run, line, item_id, lot_id, movement_id, reference, name)

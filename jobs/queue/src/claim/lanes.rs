@@ -120,7 +120,7 @@ async fn take_turns(
            SELECT j.id AS "id!", j.kind AS "kind!", j.payload AS "payload!", j.attempt AS "attempt!",
                   j.max_attempts AS "max_attempts!", j.tenant_id, j.priority AS "priority!",
                   j.enqueued_at AS "enqueued_at!", j.run_at AS "run_at!", j.started_at AS "started_at!",
-                  j.timeout_ms AS "timeout_ms!", j.batch_id, j.cancel_requested_at IS NOT NULL AS "cancel_requested!"
+                  j.timeout_ms AS "timeout_ms!", j.batch_id, j.traceparent, j.cancel_requested_at IS NOT NULL AS "cancel_requested!"
            FROM claimed AS j JOIN chosen USING (id) ORDER BY chosen.place"#,
         by.queue,
         clock.simulated(),

@@ -58,6 +58,8 @@ pub struct Claimed {
     pub timeout: Duration,
     /// The right to complete it.
     pub lease: Lease,
+    /// Where it was enqueued, in which trace; none where nobody traced.
+    pub traceparent: Option<String>,
     /// The batch it is a member of.
     pub(crate) batch: Option<JobId>,
     /// Someone cancelled it between two runs.
@@ -106,6 +108,7 @@ struct Row {
     started_at: DateTime<Utc>,
     timeout_ms: i32,
     batch_id: Option<i64>,
+    traceparent: Option<String>,
     cancel_requested: bool,
 }
 
@@ -126,6 +129,7 @@ impl Row {
             started_at: self.started_at,
             timeout: Duration::from_millis(u64::from(self.timeout_ms.unsigned_abs())),
             lease: Lease { queue: by.queue, job: id, process: by.process, number: by.number },
+            traceparent: self.traceparent,
             batch: self.batch_id.map(JobId),
             cancel_requested: self.cancel_requested,
         }
@@ -165,7 +169,7 @@ pub(crate) async fn claim(
                started_at = COALESCE($2, clock_timestamp())
            WHERE j.queue = $1 AND j.id = ANY (ARRAY(SELECT id FROM next))
            RETURNING j.id, j.kind, j.payload, j.attempt, j.max_attempts, j.tenant_id, j.priority, j.enqueued_at,
-                     j.run_at, j.started_at AS "started_at!", j.timeout_ms, j.batch_id,
+                     j.run_at, j.started_at AS "started_at!", j.timeout_ms, j.batch_id, j.traceparent,
                      j.cancel_requested_at IS NOT NULL AS "cancel_requested!""#,
         by.queue,
         clock.simulated(),

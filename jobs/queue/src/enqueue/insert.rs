@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, types::Uuid};
 
 use super::NewJob;
-use crate::{Error, JobId, clock::Clock, job::millis};
+use crate::{Error, JobId, clock::Clock, job::millis, trace};
 
 /// One array per column, as `UNNEST` wants them.
 #[derive(Default)]
@@ -25,10 +25,11 @@ struct Columns<'a> {
     periods: Vec<Option<i64>>,
     retentions: Vec<i16>,
     rate_keys: Vec<Option<&'a str>>,
+    traceparents: Vec<Option<&'a str>>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(jobs: &[&'a NewJob]) -> Self {
+    fn of(jobs: &[&'a NewJob], trace: Option<&'a str>) -> Self {
         let mut columns = Self::default();
         for job in jobs {
             columns.queues.push(&job.queue);
@@ -46,6 +47,7 @@ impl<'a> Columns<'a> {
             columns.periods.push(job.unique.as_ref().and_then(|u| u.scope.period_ms()));
             columns.retentions.push(job.retention.days());
             columns.rate_keys.push(job.rate_key.as_deref());
+            columns.traceparents.push(trace.or(job.traceparent.as_deref()));
         }
         columns
     }
@@ -62,7 +64,9 @@ pub(super) async fn insert(
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let c = Columns::of(jobs);
+    // Where it is enqueued by whoever made it, that is the nearer cause; a follow-up is enqueued by the queue, later.
+    let trace = trace::current();
+    let c = Columns::of(jobs, trace.as_deref());
     // Keys are inserted in one order everywhere, so that two batches wait for each other instead of deadlocking.
     let rows = sqlx::query_scalar!(
         r#"WITH moment AS MATERIALIZED (SELECT COALESCE($1, clock_timestamp()) AS now),
@@ -71,11 +75,11 @@ pub(super) async fn insert(
                FROM moment, unnest(
                    $2::text[], $3::text[], $4::jsonb[], $5::uuid[], $6::timestamptz[], $7::smallint[], $8::smallint[],
                    $9::integer[], $10::integer[], $11::integer[], $12::text[], $13::text[], $14::bigint[],
-                   $15::smallint[], $16::text[]
+                   $15::smallint[], $16::text[], $18::text[]
                ) WITH ORDINALITY AS u (
                    queue, kind, payload, tenant_id, due_at, priority, max_attempts,
                    timeout_ms, backoff_base_ms, backoff_cap_ms, key, scope, period_ms, keep_days, rate_key,
-                   ord)
+                   traceparent, ord)
            ),
            taken AS (
                INSERT INTO queue.unique_keys
@@ -92,11 +96,11 @@ pub(super) async fn insert(
            inserted AS (
                INSERT INTO queue.jobs
                    (id, queue, kind, payload, tenant_id, state, priority, max_attempts, timeout_ms,
-                    backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at)
+                    backoff_base_ms, backoff_cap_ms, keep_days, rate_key, batch_id, enqueued_at, run_at, traceparent)
                SELECT id, queue, kind, payload, tenant_id,
                       CASE WHEN run_at > now THEN 'scheduled' ELSE 'available' END::queue.job_state,
                       priority, max_attempts, timeout_ms, backoff_base_ms, backoff_cap_ms,
-                      keep_days, rate_key, $17, now, run_at
+                      keep_days, rate_key, $17, now, run_at, traceparent
                FROM input
                WHERE key IS NULL OR id IN (SELECT job_id FROM taken)
                RETURNING id
@@ -119,6 +123,7 @@ pub(super) async fn insert(
         &c.retentions,
         &c.rate_keys as _,
         batch.map(|batch| batch.0),
+        &c.traceparents as _,
     )
     .fetch_all(conn)
     .await?;

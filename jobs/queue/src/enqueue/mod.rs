@@ -13,7 +13,7 @@ use sqlx::{PgConnection, types::Uuid};
 use insert::insert;
 pub use unique::{OnDuplicate, Unique};
 
-use crate::{Backoff, Error, Job, JobId, Retention, clock::Clock};
+use crate::{Backoff, Error, Job, JobId, Retention, clock::Clock, trace};
 
 /// How often a batch is tried against keys that other transactions keep taking and giving up.
 const KEY_TRIES: usize = 20;
@@ -34,6 +34,8 @@ pub struct NewJob {
     unique: Option<Unique>,
     pub(crate) retention: Retention,
     pub(crate) rate_key: Option<Cow<'static, str>>,
+    /// Where in which trace it was made.
+    pub(crate) traceparent: Option<String>,
 }
 
 impl NewJob {
@@ -52,6 +54,7 @@ impl NewJob {
             unique: None,
             retention: J::RETENTION,
             rate_key: J::RATE_KEY.map(Cow::Borrowed),
+            traceparent: trace::current(),
         })
     }
 
@@ -89,6 +92,12 @@ impl NewJob {
     #[must_use]
     pub fn queue(&self) -> &str {
         &self.queue
+    }
+
+    /// The name of its kind.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
     }
 
     pub(crate) fn unique_unless_said(mut self, unique: Unique) -> Self {

@@ -14,7 +14,7 @@ use super::{
     hold::{Ending, Hold},
     perform::Ended,
 };
-use crate::{Claimed, Failure, JobId, Lease, Outcome, settle::Fate};
+use crate::{Claimed, Failure, JobId, Lease, Outcome, settle::Fate, trace};
 
 #[derive(Clone)]
 pub(super) struct ReportLayer {
@@ -76,6 +76,11 @@ where
     }
 }
 
+/// Reports a job that nobody will run again: by ids and codes, for its failure's message may say more.
+fn dead(lease: Lease, kind: &str, code: &str) {
+    tracing::error!(target: trace::FAULTS, fault = "dead_job", queue = lease.queue, kind, id = lease.job.0, code);
+}
+
 /// A run whose end is not reported yet; if apalis drops it, the job is handed back.
 struct OpenRun {
     hold: Arc<Hold>,
@@ -99,6 +104,9 @@ impl OpenRun {
                     follow_ups = std::mem::take(jobs);
                 }
                 let fate = Fate::of(outcome, self.last, cancelled);
+                if let Some(code) = fate.as_ref().and_then(Fate::dead_of) {
+                    dead(self.lease, &self.kind, code);
+                }
                 let name = fate.as_ref().map_or("completed", Fate::name);
                 (fate, name)
             }

@@ -15,6 +15,7 @@ mod rescue;
 mod support;
 mod tenants;
 mod together;
+mod trace;
 mod unique;
 mod wake;
 mod worker;

@@ -10,7 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use permanence_domain::clock::SharedClock;
+use permanence_queue::trace;
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument, Span, field::Empty};
 
 use super::{Receipt, SendError};
 use switch::{Choice, Switch};
@@ -99,10 +101,11 @@ impl<P: Carrier> Route<P> {
             }
             let provider = &self.providers[place];
             let started = Instant::now();
-            let sent = provider.hand_over(message).await;
+            let trace = span(provider);
+            let sent = provider.hand_over(message).instrument(trace.clone()).await;
             let took = started.elapsed();
             let open = self.switch().ended(place, permit, is_failure(&sent), took, self.clock.now());
-            show(provider, &sent, took);
+            show(provider, &sent, took, &trace);
             show_open(provider, open);
             match sent {
                 Err(error @ SendError::Temporary { .. }) => refusal = Some(error),
@@ -132,13 +135,33 @@ fn is_failure(sent: &Result<Receipt, SendError>) -> bool {
     }
 }
 
-fn show<P: Carrier>(provider: &P, sent: &Result<Receipt, SendError>, took: Duration) {
+/// The call in its trace. The provider is told no trace: it is none of its business.
+fn span<P: Carrier>(provider: &P) -> Span {
+    tracing::info_span!(
+        target: trace::SPANS,
+        "hand over",
+        otel.name = format!("hand over {}", P::CHANNEL),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        permanence.provider = provider.name(),
+        permanence.channel = P::CHANNEL,
+        permanence.outcome = Empty,
+        permanence.code = Empty,
+    )
+}
+
+fn show<P: Carrier>(provider: &P, sent: &Result<Receipt, SendError>, took: Duration, trace: &Span) {
     let outcome = match sent {
         Ok(_) => "taken",
         Err(SendError::Temporary { .. }) => "temporary",
         Err(SendError::Permanent { .. }) => "permanent",
         Err(SendError::Uncertain { .. }) => "uncertain",
     };
+    trace.record("permanence.outcome", outcome);
+    if let Err(error) = sent {
+        trace.record("permanence.code", error.code());
+        trace.record("otel.status_code", "ERROR");
+    }
     let (provider, channel) = (provider.name(), P::CHANNEL);
     metrics::counter!("permanence_provider_calls_total",
         "provider" => provider, "channel" => channel, "outcome" => outcome)

@@ -87,7 +87,7 @@ pub(super) async fn handed_in(world: &World, bytes: &[u8]) -> (FileId, ObjectKey
 }
 
 /// Announces a picture of the patient, and has it there if `taken`.
-async fn pictured(world: &World, taken: bool) -> ImageId {
+pub(crate) async fn pictured(world: &World, taken: bool) -> ImageId {
     let new = NewImage {
         media_type: ImageMediaType::Jpeg,
         bytes: Whole::try_from(i64::try_from(PICTURE.len()).unwrap()).unwrap(),
@@ -116,8 +116,12 @@ async fn files_and_pictures_are_in_it_opened_and_whole_whatever_became_of_them()
         |imaging| NewConsents { reminder_sms: true, reminder_email: false, imaging: Some(imaging) };
     world.reach(&NewPatient { consents: consents(true), ..by_sms() }).await;
     let (kept, _) = handed_in(&world, &long()).await;
+    // Files of one instant have no order among them.
+    world.clock.advance(std::time::Duration::from_secs(1));
     let (retracted, _) = handed_in(&world, b"%PDF").await;
-    let (picture, awaited) = (pictured(&world, true).await, pictured(&world, false).await);
+    let picture = pictured(&world, true).await;
+    world.clock.advance(std::time::Duration::from_secs(1));
+    let awaited = pictured(&world, false).await;
     let mut tx = world.begin().await;
     files::retract(&mut tx, Role::Practitioner, retracted).await.unwrap();
     tx.commit().await.unwrap();
@@ -144,7 +148,7 @@ async fn files_and_pictures_are_in_it_opened_and_whole_whatever_became_of_them()
             { "id": kept, "kind": "report", "media_type": "application/pdf", "bytes": long().len(),
               "created_at": NOW, "retracted_at": null, "file": file },
             { "id": retracted, "kind": "report", "media_type": "application/pdf", "bytes": 4,
-              "created_at": NOW, "retracted_at": NOW, "file": gone },
+              "created_at": "2027-01-04T08:00:01Z", "retracted_at": "2027-01-04T08:00:02Z", "file": gone },
         ])
     );
     let pictures: Vec<Value> = data["pictures"].as_array().unwrap().clone();

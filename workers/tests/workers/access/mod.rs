@@ -1,6 +1,7 @@
 //! What is known of a person, written through the real queue into a real object store, opened as the API opens it, and read.
 
 mod content;
+mod due;
 mod ends;
 
 use std::{
@@ -20,6 +21,8 @@ use permanence_domain::{
     vault,
 };
 use serde_json::Value;
+
+pub(crate) use content::pictured;
 
 use crate::support::{World, soon, vault as keys};
 

@@ -116,7 +116,7 @@ async fn files_that_end_are_gone_whenever_their_job_dies() {
         let lived = world.dies_after(deaths, job.perform(run(&world), &services)).await;
         job.perform(run(&world), &services).await.unwrap();
         assert!(read(&world, id).await.files_removed_at.is_some());
-        assert_eq!(world.storage().of_tenant(world.tenant).await.unwrap(), []);
+        assert_eq!(world.objects_of(world.tenant).await, []);
         deaths += STRIDE;
         if lived.is_some() {
             break;

@@ -33,7 +33,7 @@ async fn end(world: &World, id: MigrationId) -> permanence_domain::error::Result
 
 /// Objects of migrations in the store.
 pub(super) async fn files(world: &World) -> usize {
-    let all = world.storage().of_tenant(world.tenant).await.unwrap();
+    let all = world.objects_of(world.tenant).await;
     all.iter().filter(|object| object.area() == import::AREA).count()
 }
 

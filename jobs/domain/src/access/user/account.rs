@@ -116,4 +116,27 @@ pub(super) static MAILS: UserSection = Section {
 const MAILS_ARE: &[(&str, Words)] = &[
     ("password_reset", words("nouveau mot de passe", "new password")),
     ("password_changed", words("mot de passe modifié", "password changed")),
+    ("deletion_requested", words("suppression du compte demandée", "deletion of the account asked for")),
+    ("deletion_cancelled", words("suppression du compte annulée", "deletion of the account cancelled")),
+    ("deletion_held", words("suppression du compte en attente", "deletion of the account waiting")),
+    ("account_erased", words("compte supprimé", "account deleted")),
 ];
+
+pub(super) static DELETIONS: UserSection = Section {
+    shape: Shape {
+        name: "account_erasures",
+        title: words("Vos demandes de suppression", "Your delete requests"),
+        tables: &["account_erasures"],
+        fields: &[
+            field("requested_at", "Demandée le", "Asked for on", Moment),
+            field("due_at", "Prévue après le", "Due after", Moment),
+            field("cancelled_at", "Annulée le", "Cancelled on", Moment),
+            field("reason", "Raison", "Reason", Text),
+        ],
+    },
+    read: rows!(
+        r#"SELECT json_build_object('status', status, 'requested_at', requested_at, 'due_at', due_at,
+               'cancelled_at', cancelled_at, 'reason', reason) AS "row!"
+           FROM account_erasures WHERE user_id = $1 ORDER BY requested_at, id"#
+    ),
+};

@@ -12,15 +12,17 @@ use crate::db::PersonTx;
 type UserSection = Section<PersonTx>;
 
 /// In the order in which they are told.
-pub(super) static SECTIONS: [&UserSection; 14] = [
+pub(super) static SECTIONS: [&UserSection; 16] = [
     &account::PROFILE,
     &account::MEMBERSHIPS,
     &account::INVITATIONS,
     &account::SESSIONS,
     &account::MAILS,
+    &account::DELETIONS,
     &told::NOTIFICATIONS,
     &told::SUBSCRIPTIONS,
     &told::DIGESTS,
+    &told::ACCESS_DIGESTS,
     &employment::EMPLOYMENTS,
     &employment::CONSULTATIONS,
     &work::PRACTITIONERS,

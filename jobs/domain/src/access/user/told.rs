@@ -44,6 +44,23 @@ pub(super) static SUBSCRIPTIONS: UserSection = Section {
     ),
 };
 
+pub(super) static ACCESS_DIGESTS: UserSection = Section {
+    shape: Shape {
+        name: "access_digests",
+        title: words("Courriels au sujet de demandes d’accès", "Mails about access requests"),
+        tables: &["access_digests"],
+        fields: &[
+            field("created_at", "Date", "Date", Moment),
+            field("status", "État", "Status", Text),
+            code("tenant_id"),
+        ],
+    },
+    read: rows!(
+        r#"SELECT json_build_object('tenant_id', tenant_id, 'created_at', created_at, 'status', status) AS "row!"
+           FROM access_digests WHERE user_id = $1 ORDER BY created_at, id"#
+    ),
+};
+
 pub(super) static DIGESTS: UserSection = Section {
     shape: Shape {
         name: "inventory_digests",

@@ -5,6 +5,7 @@ mod clear;
 mod consent;
 mod image;
 mod invite;
+mod retention;
 mod row;
 mod take;
 
@@ -12,6 +13,8 @@ pub use clear::{Leftovers, clear, cleared, sweep};
 pub(crate) use consent::{given, withdrawn};
 pub use image::{Image, ImageLinks, ImageMediaType, ImageStatus, NewImage, Sha256, linked};
 pub use invite::{ImageAsked, Invitation, complete, invite};
+pub use retention::forget;
+pub(crate) use retention::retention_over;
 pub use row::{HeldImage, ImageQuery, every_image, list, read, retract};
 pub use take::{Attempt, Refusal, Taken, available, begin, refuse};
 

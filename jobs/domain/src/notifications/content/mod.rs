@@ -1,6 +1,8 @@
 //! The words of the messages: pure functions of what they tell, and of a practice's own words where it has any.
 //! They never tell why somebody comes: no specialty and no reason that they are not given on purpose.
 
+mod access;
+mod account_erasure;
 pub mod calendar;
 mod check;
 pub mod dates;
@@ -17,6 +19,8 @@ mod standard;
 mod stock;
 
 pub use crate::field::Language;
+pub use access::{AccessDigest, access_digest_email, access_notice};
+pub use account_erasure::{AccountErasureMail, AccountErasureNews, account_erasure_email};
 pub use check::check;
 pub use facts::AppointmentFacts;
 pub use fill::PLACEHOLDERS;

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use maud::html;
 
 use super::{EmailContent, Language, dates, layout, one_line};
-use crate::billing::Quantity;
+use crate::{billing::Quantity, notifications::Digest};
 
 /// Most lines of one mail; of what is beyond it tells how many there are.
 const MOST_LINES: usize = 100;
@@ -48,6 +48,20 @@ pub struct StockDigest {
 impl fmt::Debug for StockDigest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("StockDigest").field("facts", &self.facts.len()).finish_non_exhaustive()
+    }
+}
+
+impl Digest for StockDigest {
+    fn practice_name(&self) -> &str {
+        &self.practice_name
+    }
+
+    fn full_name(&self) -> &str {
+        &self.full_name
+    }
+
+    fn write(&self) -> EmailContent {
+        stock_digest_email(self)
     }
 }
 

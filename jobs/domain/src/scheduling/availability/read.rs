@@ -9,6 +9,7 @@ use crate::{
     field::{Day, Whole},
     hours::TimeOfDay,
     ids::{AppointmentId, AvailabilityEntryId, PractitionerId, RoomId, UserId},
+    scheduling::slot::earliest_begin,
 };
 
 /// Selects entries; the text is what follows WHERE. A room that is no longer there is not proposed.
@@ -129,11 +130,12 @@ pub(super) async fn bookings(
     let rows = sqlx::query!(
         "SELECT starts_at, ends_at FROM appointments
          WHERE tenant_id = $1 AND practitioner_id = $2 AND status = 'scheduled'
-           AND tstzrange(starts_at, ends_at) && tstzrange($3, $4)",
+           AND starts_at > $5 AND starts_at < $4 AND ends_at > $3",
         tx.tenant().0,
         practitioner.0,
         interval.from,
         interval.to,
+        earliest_begin(interval.from),
     )
     .fetch_all(tx.conn())
     .await?;
@@ -154,8 +156,8 @@ pub(super) async fn has_neighbour(
         r#"SELECT EXISTS (
                SELECT 1 FROM appointments
                WHERE tenant_id = $1 AND practitioner_id = $2 AND status = 'scheduled' AND id IS DISTINCT FROM $7
-                 AND tstzrange(starts_at, ends_at) && tstzrange($3, $4)
-                 AND NOT tstzrange(starts_at, ends_at) && tstzrange($5, $6)) AS "found!""#,
+                 AND starts_at > $8 AND starts_at < $4 AND ends_at > $3
+                 AND NOT (starts_at < $6 AND ends_at > $5)) AS "found!""#,
         tx.tenant().0,
         practitioner.0,
         near.from,
@@ -163,6 +165,7 @@ pub(super) async fn has_neighbour(
         wanted.from,
         wanted.to,
         except.map(|id| id.0),
+        earliest_begin(near.from),
     )
     .fetch_one(tx.conn())
     .await?)

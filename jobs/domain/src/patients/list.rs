@@ -1,0 +1,131 @@
+//! Finding patients: all by name, or those that are searched for.
+
+use deserr::Deserr;
+use sqlx::types::Json;
+use utoipa::IntoParams;
+
+use super::patient::{Patient, select_patients};
+use crate::{
+    address::PostalAddress,
+    db::TenantTx,
+    error::{Invalid, Result},
+    field::{Language, Phone, SearchText},
+    ids::PatientId,
+    page::{Count, Page, PageQuery},
+};
+
+/// Which patients, by name, email or telephone number.
+#[derive(Debug, Default, Deserr, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct PatientQuery {
+    /// Words of the name (accents, case and a small slip do not matter), an address or a number.
+    #[deserr(default)]
+    #[param(value_type = Option<String>, example = "helene garcia")]
+    pub search: Option<SearchText>,
+    /// Number of the page, from 1.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, example = 1)]
+    pub page: Count<1, 100_000>,
+    /// Rows on a page, 1 to 100.
+    #[deserr(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, example = 50)]
+    pub limit: Count<50, 100>,
+}
+
+/// A page of patients: the best matches first where something is searched, by name otherwise. Only where nobody's name holds what is
+/// searched is a slip looked for, which takes much longer.
+pub async fn list(tx: &mut TenantTx, query: &PatientQuery) -> Result<Page<Patient>> {
+    let page = PageQuery { page: query.page, limit: query.limit };
+    let Some(search) = query.search.as_ref().map(SearchText::as_str).filter(|search| !search.is_empty())
+    else {
+        return all(tx, page).await;
+    };
+    let found = matching(tx, search, page).await?;
+    if found.total > 0 { Ok(found) } else { similar(tx, search, page).await }
+}
+
+async fn all(tx: &mut TenantTx, page: PageQuery) -> Result<Page<Patient>> {
+    let tenant = tx.tenant().0;
+    let total = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM patients WHERE tenant_id = $1 AND deleted_at IS NULL"#,
+        tenant
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    // In the order of an index, so that only the rows up to the page are read.
+    let rows = select_patients!(
+        "WHERE tenant_id = $1 AND deleted_at IS NULL
+         ORDER BY fold(last_name), fold(first_name), id LIMIT $2 OFFSET $3",
+        tenant,
+        page.limit(),
+        page.offset(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
+}
+
+/// Those whose folded name holds every word, or whose address or number it is.
+async fn matching(tx: &mut TenantTx, search: &str, page: PageQuery) -> Result<Page<Patient>> {
+    let tenant = tx.tenant().0;
+    let number = Phone::parse(search).ok();
+    let number = number.as_ref().map(Phone::as_str);
+    let total = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM patients
+           WHERE tenant_id = $1 AND deleted_at IS NULL
+             AND (email = lower($2) OR phone = $3 OR search LIKE ALL (patterns_of_search($2)))"#,
+        tenant,
+        search,
+        number,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if total == 0 {
+        return Ok(Page::new(Vec::new(), page, 0));
+    }
+    let rows = select_patients!(
+        "WHERE tenant_id = $1 AND deleted_at IS NULL
+           AND (email = lower($2) OR phone = $3 OR search LIKE ALL (patterns_of_search($2)))
+         ORDER BY word_similarity(fold($2), search) DESC, fold(last_name), fold(first_name), id LIMIT $4 OFFSET $5",
+        tenant,
+        search,
+        number,
+        page.limit(),
+        page.offset(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
+}
+
+/// Those whose folded name holds every word, or one that has most of its trigrams.
+async fn similar(tx: &mut TenantTx, search: &str, page: PageQuery) -> Result<Page<Patient>> {
+    let tenant = tx.tenant().0;
+    let total = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM patients
+           WHERE tenant_id = $1 AND deleted_at IS NULL
+             AND NOT EXISTS (SELECT FROM regexp_split_to_table(fold($2), '\s+') AS word
+                             WHERE strpos(search, word) = 0 AND word_similarity(word, search) < 0.4)"#,
+        tenant,
+        search,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if total == 0 {
+        return Ok(Page::new(Vec::new(), page, 0));
+    }
+    let rows = select_patients!(
+        "WHERE tenant_id = $1 AND deleted_at IS NULL
+           AND NOT EXISTS (SELECT FROM regexp_split_to_table(fold($2), '\\s+') AS word
+                           WHERE strpos(search, word) = 0 AND word_similarity(word, search) < 0.4)
+         ORDER BY word_similarity(fold($2), search) DESC, fold(last_name), fold(first_name), id LIMIT $3 OFFSET $4",
+        tenant,
+        search,
+        page.limit(),
+        page.offset(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
+}

@@ -1,0 +1,35 @@
+//! Mails which requests are to be answered soon, once: the intent is committed, then the mail is handed over. What may have left is
+//! not sent again: the same is told within the application.
+
+use permanence_domain::{
+    access::{begin_digest, end_digest, jobs::SendAccessDigest},
+    error::Result,
+    ids::DigestId,
+};
+
+use crate::{
+    notifications::digest::mail_digest,
+    perform::{MailEnd, Outcome, Perform, Run, insist},
+    services::Services,
+};
+
+impl Perform for SendAccessDigest {
+    async fn perform(self, run: Run, services: &Services) -> Result<Outcome> {
+        // Where no mail can be sent there is no intent either.
+        services.messaging()?;
+        let mut tx = run.begin(services).await?;
+        let start = begin_digest(&mut tx, self.digest_id).await?;
+        tx.commit().await?;
+        let Some(ended) = mail_digest(self.digest_id, start, run, services).await? else {
+            return Ok(Outcome::Done(None));
+        };
+        insist(|| end_once(self.digest_id, &ended, run, services)).await?;
+        Ok(ended.outcome)
+    }
+}
+
+async fn end_once(id: DigestId, ended: &MailEnd, run: Run, services: &Services) -> Result<()> {
+    let mut tx = run.begin(services).await?;
+    end_digest(&mut tx, id, ended.status, ended.code.as_deref()).await?;
+    tx.commit().await
+}
