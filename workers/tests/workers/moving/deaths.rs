@@ -139,7 +139,8 @@ async fn an_erasure_that_dies_at_any_step_ends_the_dumps_and_is_certified_once()
         performed(&world, id).await.unwrap();
         let (erasure_id, _) = ask_erasure(&world, "p1").await;
         world.clock.advance(31 * DAY);
-        let lived = world.dies_after(deaths * STRIDE, EraseSubjects {}.perform(run(&world), &services)).await;
+        let erasing = Box::pin(EraseSubjects {}.perform(run(&world), &services));
+        let lived = world.dies_after(deaths * STRIDE, erasing).await;
         if erasure(&world, erasure_id).await.status == ErasureStatus::Completed {
             assert_eq!(files(&world).await, 0, "certified after {} steps", deaths * STRIDE);
         }
