@@ -40,11 +40,11 @@ processes = {*pools, "api", "scheduler"}
 # Secrets are for those who read them: whoever breaks into one process has no more than it needs.
 STORES = {"api", *pools} - {"views"}
 READERS = {
-    "MASTER_KEYS": {"api", "privacy"}, "MASTER_KEYS_FILE": {"api", "privacy"}, "CERTIFICATE_KEY": {"privacy"},
+    "MASTER_KEYS": {"api", "privacy"}, "MASTER_KEYS_FILE": {"api", "privacy"}, "CERTIFICATE_KEY": {"privacy", "restore"},
     "JWT_ACCESS_KEYS": {"api"}, "JWT_REFRESH_KEY": {"api", "reminders"}, "ENCRYPTION_KEY": {"api"},
-    "DATABASE_OWNER_URL": {"migrate"}, "DATABASE_SCALER_URL": {"migrate"}, "SMTP_URL": {"reminders"},
-    "S3_SECRET_KEY": STORES, "AUDIT_S3_SECRET_KEY": STORES - {"backups"}, "BACKUP_S3_SECRET_KEY": {"backups", "privacy"},
-    "BACKUP_DATABASE_URL": {"backups", "migrate"}, "BACKUP_KEYS": {"backups"}, "BACKUP_KEYS_FILE": {"backups"},
+    "DATABASE_OWNER_URL": {"migrate", "restore"}, "DATABASE_SCALER_URL": {"migrate"}, "SMTP_URL": {"reminders"},
+    "S3_SECRET_KEY": {*STORES, "restore"}, "AUDIT_S3_SECRET_KEY": STORES - {"backups"}, "BACKUP_S3_SECRET_KEY": {"backups", "privacy", "restore"},
+    "BACKUP_DATABASE_URL": {"backups", "migrate", "restore"}, "BACKUP_KEYS": {"backups", "restore"}, "BACKUP_KEYS_FILE": {"backups"},
     "TRUSTED_PROXIES": {"api"},
 }
 
