@@ -43,9 +43,9 @@ READERS = {
     "MASTER_KEYS": {"api", "privacy"}, "MASTER_KEYS_FILE": {"api", "privacy"}, "CERTIFICATE_KEY": {"privacy", "restore"},
     "JWT_ACCESS_KEYS": {"api"}, "JWT_REFRESH_KEY": {"api", "reminders"}, "ENCRYPTION_KEY": {"api"},
     "DATABASE_OWNER_URL": {"migrate", "restore"}, "DATABASE_SCALER_URL": {"migrate"}, "SMTP_URL": {"reminders"},
-    "S3_SECRET_KEY": {*STORES, "restore"}, "AUDIT_S3_SECRET_KEY": STORES - {"backups"}, "BACKUP_S3_SECRET_KEY": {"backups", "privacy", "restore"},
-    "BACKUP_DATABASE_URL": {"backups", "migrate", "restore"}, "BACKUP_KEYS": {"backups", "restore"}, "BACKUP_KEYS_FILE": {"backups"},
-    "TRUSTED_PROXIES": {"api"},
+    "S3_SECRET_KEY": {*STORES, "restore"}, "AUDIT_S3_SECRET_KEY": {*STORES, "restore"} - {"backups"},
+    "BACKUP_S3_SECRET_KEY": {"backups", "privacy", "restore"}, "BACKUP_DATABASE_URL": {"backups", "migrate", "restore"},
+    "BACKUP_KEYS": {"backups", "restore"}, "BACKUP_KEYS_FILE": {"backups"}, "TRUSTED_PROXIES": {"api"},
 }
 
 
