@@ -64,8 +64,7 @@ async fn tag(response: Response, known: Option<&HeaderValue>) -> Response {
         return ApiError::Domain(Error::internal("an answer could not be read")).into_response();
     };
     let hash = Sha256::digest(&bytes);
-    let tag = hash.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect::<String>();
-    let tag = format!("W/\"{tag}\"");
+    let tag = format!("W/\"{}\"", hex::encode(hash.get(..SHOWN).unwrap_or_default()));
     let unchanged = known.and_then(|known| known.to_str().ok()).is_some_and(|known| names(known, &tag));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         parts.headers.insert(header::ETAG, tag);

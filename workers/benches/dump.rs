@@ -38,7 +38,7 @@ fn dump(records: usize) -> NamedTempFile {
     let visits = records - patients - medical;
     let first: NaiveDateTime = NaiveDate::from_ymd_opt(2000, 1, 1).unwrap().into();
     let begin = |out: &mut BufWriter<_>, number: usize| {
-        write!(out, "{}", if number == 0 { "" } else { "," }).unwrap()
+        write!(out, "{}", if number == 0 { "" } else { "," }).unwrap();
     };
     write!(out, "{{\"patients\":[").unwrap();
     for number in 0..patients {

@@ -23,7 +23,7 @@ use permanence_queue::Outcome;
 use permanence_workers::perform::{Perform, Run};
 use sqlx::Connection;
 
-use crate::support::{World, dies_after, soon};
+use crate::support::{World, soon};
 
 const FILE: &str = "Référence;Désignation;Quantité;Unité;Prix;Fournisseur;Seuil;Lot;Péremption\r\n\
                     GN-M;Gants nitrile M;1\u{202f}200,5;boîte;6,50;Médistore;10;;\r\n\
@@ -281,7 +281,7 @@ async fn an_import_that_dies_at_any_step_is_applied_once_by_the_next_run() {
     loop {
         let id = request(&world, FILE.as_bytes(), ImportMode::Receive, false).await;
         let job = ImportItems { import_id: id };
-        let lived = dies_after(deaths * STRIDE, job.perform(run, &services)).await;
+        let lived = world.dies_after(deaths * STRIDE, job.perform(run, &services)).await;
         let (died, moved) = (import(&world, id).await.status, count(&world, MOVEMENTS).await);
         let before = i64::try_from(deaths * 3).unwrap();
         let applied = if died == ImportStatus::Applied { 3 } else { 0 };

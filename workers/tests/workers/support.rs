@@ -83,20 +83,6 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), future).await.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
-/// Lets a future take so many steps and drops it then, as a process dies between two of them; `None` if it had not ended.
-pub(crate) async fn dies_after<T>(steps: usize, future: impl Future<Output = T>) -> Option<T> {
-    let (mut future, mut left) = (Box::pin(future), steps);
-    std::future::poll_fn(move |cx| match future.as_mut().poll(cx) {
-        Poll::Ready(ended) => Poll::Ready(Some(ended)),
-        Poll::Pending if left == 0 => Poll::Ready(None),
-        Poll::Pending => {
-            left -= 1;
-            Poll::Pending
-        }
-    })
-    .await
-}
-
 impl World {
     /// A practice in a zone, at a simulated time.
     pub(crate) async fn at(now: &str, zone: Tz) -> Self {
@@ -278,6 +264,25 @@ impl World {
     /// A connection of the owner, to arrange what nobody may.
     pub(crate) async fn owner(&self) -> sqlx::PgConnection {
         sqlx::PgConnection::connect_with(&self.database.owner_options()).await.expect("the owner")
+    }
+
+    /// Lets a future take so many steps and drops it then, as a process dies between two of them; `None` if it had not ended. Its
+    /// connections die with it, so that a commit on its way has come through or not when this returns.
+    pub(crate) async fn dies_after<T>(&self, steps: usize, future: impl Future<Output = T>) -> Option<T> {
+        let (mut future, mut left) = (Box::pin(future), steps);
+        let lived = std::future::poll_fn(move |cx| match future.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => {
+                left -= 1;
+                Poll::Pending
+            }
+        })
+        .await;
+        if lived.is_none() {
+            self.break_connections().await;
+        }
+        lived
     }
 
     /// Ends every connection of the application from the server's side, as a restart does.

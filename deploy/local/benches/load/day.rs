@@ -1,6 +1,7 @@
 //! What a practice's day is made of, in the shares that a front desk has; and what must be true at its end.
 
-use chrono::{Duration, Utc};
+use chrono::{DateTime, Duration, Utc};
+use permanence_domain::clock::{Clock, SystemClock};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -18,6 +19,10 @@ pub(crate) struct Request {
     pub(crate) adds: Option<&'static str>,
 }
 
+fn now() -> DateTime<Utc> {
+    SystemClock.now()
+}
+
 fn get(route: &'static str, path: String) -> Request {
     Request { route, method: Method::GET, path, body: None, adds: None }
 }
@@ -30,7 +35,7 @@ fn post(route: &'static str, path: String, body: Value, adds: Option<&'static st
 pub(crate) fn next(user: &User, dice: &mut Dice) -> Request {
     match dice.roll(100) {
         0..20 => {
-            let date = (Utc::now() + Duration::days(i64::try_from(dice.roll(30)).unwrap() - 10)).date_naive();
+            let date = (now() + Duration::days(i64::try_from(dice.roll(30)).unwrap() - 10)).date_naive();
             get("GET /appointments", format!("/appointments?date={date}"))
         }
         20..30 => {
@@ -41,7 +46,7 @@ pub(crate) fn next(user: &User, dice: &mut Dice) -> Request {
         30..40 => get("GET /patients/{id}", format!("/patients/{}", dice.one(&user.patients))),
         40..45 => get("GET /patients", format!("/patients?page={}", 1 + dice.roll(60))),
         45..53 => {
-            let from = (Utc::now() + Duration::days(1)).date_naive();
+            let from = (now() + Duration::days(1)).date_naive();
             let (to, who) = (from + Duration::days(13), dice.one(&user.practitioners));
             get(
                 "GET /availability/slots",
@@ -68,7 +73,7 @@ fn change(user: &User, dice: &mut Dice, what: usize) -> Request {
     match what {
         86..94 => {
             let half_hour = i64::try_from(dice.roll(2 * 7 + 1)).unwrap();
-            let day = (Utc::now() + Duration::days(61 + i64::try_from(dice.roll(250)).unwrap())).date_naive();
+            let day = (now() + Duration::days(61 + i64::try_from(dice.roll(250)).unwrap())).date_naive();
             let begin = day.and_hms_opt(8, 0, 0).unwrap() + Duration::minutes(30 * half_hour);
             let body = json!({
                 "patient_id": dice.one(&user.patients), "practitioner_id": dice.one(&user.practitioners),

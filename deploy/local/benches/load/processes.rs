@@ -93,18 +93,15 @@ impl Platform {
         let (variable, path) =
             if name == "api" { ("LISTEN", "health/ready") } else { ("METRICS_LISTEN", "metrics") };
         let begun = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_permanence"))
-            .args(["run", name])
-            .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .env(variable, address.to_string())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_permanence"));
+        program.args(["run", name]).env_clear().env(variable, address.to_string()).stdout(Stdio::null());
+        program.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut process = Process { name, child: program.spawn().unwrap(), address, started: Duration::ZERO };
         let url = format!("http://{address}/{path}");
         loop {
             if self.http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
-                return Process { name, child, address, started: begun.elapsed() };
+                process.started = begun.elapsed();
+                return process;
             }
             assert!(begun.elapsed() < Duration::from_secs(30), "{name} never answers");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -114,8 +111,8 @@ impl Platform {
     /// Replaces every process by a new one, one after the other: the new one answers before the old one is told to end, and the old
     /// one gets no more requests by then.
     pub(crate) async fn replace_all(&self) {
-        for place in 0..WORKERS.len() {
-            let new = self.spawn(WORKERS[place]).await;
+        for (place, name) in WORKERS.into_iter().enumerate() {
+            let new = self.spawn(name).await;
             let old = std::mem::replace(&mut self.workers.write().unwrap()[place], new);
             old.end().await;
         }

@@ -239,7 +239,7 @@ fn master_keys() -> String {
 async fn serve_api(db: &Db, login_url: &str, objects: &ObjectStore) -> String {
     let variables = [
         ("DATABASE_URL", login_url.to_owned()),
-        ("S3_ENDPOINT", objects.endpoint().to_owned()),
+        ("S3_ENDPOINT", objects.endpoint()),
         ("S3_BUCKET", BUCKET.to_owned()),
         ("S3_ACCESS_KEY", objects.access_key().to_owned()),
         ("S3_SECRET_KEY", objects.secret_key().to_owned()),

@@ -105,7 +105,7 @@ async fn a_booking_is_one_trace_from_the_request_to_the_provider() {
     assert_eq!(hex::encode(&request.parent_span_id), "00f067aa0ba902b7", "it began with the caller");
     assert_eq!(job.parent_span_id, enqueue.span_id, "the job goes on from where it was enqueued");
     assert_eq!(provider.parent_span_id, job.span_id);
-    let kinds = [request, enqueue, job, provider].map(|span| span.kind());
+    let kinds = [request, enqueue, job, provider].map(Span::kind);
     assert_eq!(kinds, [SpanKind::Server, SpanKind::Producer, SpanKind::Consumer, SpanKind::Client]);
     program.interrupt();
 

@@ -65,6 +65,8 @@ impl TelemetryConfig {
 }
 
 impl TracesConfig {
+    /// What is asked for, if anything is; `None` means that a problem was noted, as everywhere in configuration.
+    #[expect(clippy::option_option, reason = "two questions: was it read, and is it wanted")]
     fn read(env: &mut Env, service: &str) -> Option<Option<Self>> {
         let off =
             env.get("OTEL_SDK_DISABLED") == Some("true") || env.get("OTEL_TRACES_EXPORTER") == Some("none");

@@ -13,7 +13,7 @@ use tracing_subscriber::{
     Layer,
     filter::{FilterFn, LevelFilter},
     layer::Context,
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
 };
 
 use super::reports::{Facts, Reports};
@@ -100,7 +100,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Faults {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut facts = Reading::default();
-        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(place) = span.extensions().get::<Reading>() {
                 facts.0.extend(place.0.clone());
             }

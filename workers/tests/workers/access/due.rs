@@ -13,7 +13,7 @@ use permanence_domain::{
     notifications::{Inbox, NotificationKind, inbox},
     page::PageQuery,
 };
-use permanence_embedded::mail::MailFault;
+use permanence_embedded::{mail::MailFault, outbox::Mail};
 use permanence_queue::NewJob;
 
 use super::{ask, fetch, until};
@@ -82,7 +82,7 @@ async fn a_practice_is_told_a_week_before_the_last_day_and_on_the_day_before_it(
     let mails = world.outbox.mails();
     assert_eq!(mails.len(), 2, "one at each step");
     assert_eq!(mails[0].subject().as_deref(), Some("Cabinet des Lilas : 1 demande d’accès à traiter"));
-    for text in mails.iter().filter_map(|mail| mail.text()).chain([first.body.clone()]) {
+    for text in mails.iter().filter_map(Mail::text).chain([first.body.clone()]) {
         assert!(!text.contains("Garcia") && text.contains("4 février 2027"), "{text}");
     }
     assert_eq!(statuses(&world).await, ["sent", "sent"]);

@@ -18,10 +18,7 @@ use super::{
     ends::{DAY, ask_erasure, files},
     moved, performed, read, stored,
 };
-use crate::{
-    erasure::erasure,
-    support::{World, dies_after},
-};
+use crate::{erasure::erasure, support::World};
 
 /// How many steps lie between one death and the next: each run of the test takes all of them in turn.
 const STRIDE: usize = 7;
@@ -53,7 +50,7 @@ async fn a_migration_that_dies_at_any_step_is_moved_in_once_by_the_next_run() {
     loop {
         let id = asked(&world, &bytes(), false).await;
         let job = ImportDump { migration_id: id };
-        let lived = dies_after(deaths * STRIDE, job.perform(run(&world), &services)).await;
+        let lived = world.dies_after(deaths * STRIDE, job.perform(run(&world), &services)).await;
         let after = counts(&world).await;
         let (moved_in, status) = (after[..5] == MOVED_IN[..5], read(&world, id).await.status);
         assert!(moved_in || after[..5] == before[..5], "half of it: {after:?}");
@@ -85,7 +82,7 @@ async fn a_rollback_that_dies_at_any_step_has_done_nothing_or_all() {
             import::rollback(&mut tx, id).await.unwrap();
             tx.commit().await.unwrap();
         };
-        let lived = dies_after(deaths * STRIDE, rollback).await;
+        let lived = world.dies_after(deaths * STRIDE, rollback).await;
         let (status, after) = (read(&world, id).await.status, counts(&world).await);
         match status {
             MigrationStatus::Completed => assert_eq!(after, MOVED_IN, "after {} steps", deaths * STRIDE),
@@ -116,7 +113,7 @@ async fn files_that_end_are_gone_whenever_their_job_dies() {
         import::end_files(&mut tx, id).await.unwrap();
         tx.commit().await.unwrap();
         let job = ClearMigration { migration_id: id };
-        let lived = dies_after(deaths, job.perform(run(&world), &services)).await;
+        let lived = world.dies_after(deaths, job.perform(run(&world), &services)).await;
         job.perform(run(&world), &services).await.unwrap();
         assert!(read(&world, id).await.files_removed_at.is_some());
         assert_eq!(world.objects_of(world.tenant).await, []);
@@ -142,7 +139,8 @@ async fn an_erasure_that_dies_at_any_step_ends_the_dumps_and_is_certified_once()
         performed(&world, id).await.unwrap();
         let (erasure_id, _) = ask_erasure(&world, "p1").await;
         world.clock.advance(31 * DAY);
-        let lived = dies_after(deaths * STRIDE, EraseSubjects {}.perform(run(&world), &services)).await;
+        let erasing = Box::pin(EraseSubjects {}.perform(run(&world), &services));
+        let lived = world.dies_after(deaths * STRIDE, erasing).await;
         if erasure(&world, erasure_id).await.status == ErasureStatus::Completed {
             assert_eq!(files(&world).await, 0, "certified after {} steps", deaths * STRIDE);
         }
