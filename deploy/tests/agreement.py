@@ -40,10 +40,12 @@ processes = {*pools, "api", "scheduler"}
 # Secrets are for those who read them: whoever breaks into one process has no more than it needs.
 STORES = {"api", *pools} - {"views"}
 READERS = {
-    "MASTER_KEYS": {"api", "privacy"}, "MASTER_KEYS_FILE": {"api", "privacy"}, "CERTIFICATE_KEY": {"privacy"},
+    "MASTER_KEYS": {"api", "privacy"}, "MASTER_KEYS_FILE": {"api", "privacy"}, "CERTIFICATE_KEY": {"privacy", "restore"},
     "JWT_ACCESS_KEYS": {"api"}, "JWT_REFRESH_KEY": {"api", "reminders"}, "ENCRYPTION_KEY": {"api"},
-    "DATABASE_OWNER_URL": {"migrate"}, "DATABASE_SCALER_URL": {"migrate"}, "SMTP_URL": {"reminders"},
-    "S3_SECRET_KEY": STORES, "AUDIT_S3_SECRET_KEY": STORES,
+    "DATABASE_OWNER_URL": {"migrate", "restore"}, "DATABASE_SCALER_URL": {"migrate"}, "SMTP_URL": {"reminders"},
+    "S3_SECRET_KEY": {*STORES, "restore"}, "AUDIT_S3_SECRET_KEY": {*STORES, "restore"} - {"backups"},
+    "BACKUP_S3_SECRET_KEY": {"backups", "privacy", "restore"}, "BACKUP_DATABASE_URL": {"backups", "migrate", "restore"},
+    "BACKUP_KEYS": {"backups", "restore"}, "BACKUP_KEYS_FILE": {"backups"}, "TRUSTED_PROXIES": {"api"},
 }
 
 
@@ -64,7 +66,7 @@ def check_variables(where, names, process=None):
 
 
 compose = json.loads(pathlib.Path(sys.argv[1]).read_text())["services"]
-ours = {name: service for name, service in compose.items() if service.get("image", "").startswith("permanence:")}
+ours = {name: service for name, service in compose.items() if re.match(r"permanence(-backups)?:", service.get("image", ""))}
 if processes - ours.keys():
     problems.append(f"compose: {processes - ours.keys()} are missing")
 for name, service in ours.items():
@@ -73,8 +75,12 @@ for name, service in ours.items():
     if name in processes and service["command"] != [name]:
         problems.append(f"compose: {name} runs {service['command']}")
 
+programs = re.search(r"^ARG POSTGRES=(\S+)", text("deploy/docker/Dockerfile"), re.M)[1]
+if compose["postgres"]["image"] != f"postgres:{programs}":
+    problems.append(f"compose: {compose['postgres']['image']} is dumped by the programs of {programs}")
+
 deployments = [r for r in yaml.safe_load_all(pathlib.Path(sys.argv[2]).read_text()) if r["kind"] in ("Deployment", "ConfigMap", "ScaledObject")]
-running, asked = set(), set()
+running, asked, fixed = set(), set(), set()
 for resource in deployments:
     if resource["kind"] == "ConfigMap":
         check_variables("kubernetes: settings", resource["data"])
@@ -87,12 +93,15 @@ for resource in deployments:
     container = pod["containers"][0]
     process = container["args"][0]
     running.add(process)
+    if "replicas" in resource["spec"]:
+        fixed.add(process)
     check_variables(f"kubernetes: {process}", (variable["name"] for variable in container["env"]), process)
     if process != "reminders" and "messaging" in str(container.get("envFrom")):
         problems.append(f"kubernetes: {process} is told how messages are sent")
     check_ending(f"kubernetes: {process}", process, pod["terminationGracePeriodSeconds"])
-if asked != set(queues.items()):
-    problems.append(f"kubernetes: the autoscaler asks for {sorted(asked)}, and {sorted(queues.items())} are performed")
+multiplied = {(queue, pool) for queue, pool in queues.items() if pool not in fixed}
+if asked != multiplied:
+    problems.append(f"kubernetes: the autoscaler asks for {sorted(asked)}, and {sorted(multiplied)} are performed by as many as are wanted")
 if running != processes:
     problems.append(f"kubernetes: {running} run, not {processes}")
 
@@ -107,6 +116,15 @@ jobs = yaml.safe_load(text("deploy/monitoring/prometheus.yaml"))["scrape_configs
 watched = {t["labels"]["process"] for job in jobs if job["job_name"] == "permanence" for t in job["static_configs"]}
 if watched != processes:
     problems.append(f"prometheus: {watched} are watched, not {processes}")
+
+# What messages lead to must come through the gateway, and through whatever proxy is set up by the guide.
+pages = {re.sub(r"/\{.*", "/", path) for path in re.findall(r'\.route\("(/[^"]+)"', text("api/src/pages/mod.rs"))}
+guide, gateway = text("docs/DEPLOYMENT.md"), text("deploy/kubernetes/overlays/production/route.yaml")
+for path in sorted({page if page.endswith("/") else f"/{page.split('/')[1]}" for page in pages}):
+    if not re.search(rf"value: {path.rstrip('/')} }}", gateway):
+        problems.append(f"route.yaml: {path} does not come through")
+    if f"`{path}`" not in guide and f"`{path}/`" not in guide:
+        problems.append(f"DEPLOYMENT.md: the proxy is not told to pass {path} on")
 
 # Links of the pages for whoever is on call: a file, and in it the heading.
 pages = [*(TOP / "deploy/runbooks").glob("*.md"), TOP / "docs/DEPLOYMENT.md"]
