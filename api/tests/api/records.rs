@@ -70,7 +70,10 @@ async fn a_record_is_written_read_written_anew_and_retracted() {
     assert_eq!((&now["content"], &now["version"]), (&json!("Récupère bien"), &json!(2)));
     let history = care.practitioner.get(&format!("{path}/versions")).await.expect(200).body;
     let user = care.practitioner.user.to_string();
-    let version = |n: i32| json!({ "version": n, "written_at": "2027-01-04T08:00:00Z", "written_by": user });
+    let version = |n: i32| {
+        json!({ "version": n, "written_at": "2027-01-04T08:00:00Z", "written_by": user, "practitioner_id": null,
+            "imported_at": null })
+    };
     assert_eq!(history["items"], json!([version(2), version(1)]));
     let before = care.practitioner.get(&format!("{path}/versions/1")).await.expect(200).body;
     assert_eq!((&before["content"], &before["version"]), (&json!(SECRET), &json!(1)));

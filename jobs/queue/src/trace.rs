@@ -72,6 +72,8 @@ mod tests {
     fn traced(test: impl FnOnce()) {
         let provider = SdkTracerProvider::builder().build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        // With one subscriber alone, another test's thread that meets a span first asks its own, finds none, and nobody sees the span.
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), test);
     }
 

@@ -216,6 +216,13 @@ async fn what_is_lost_comes_back_and_goes_on() {
     done(folder, &["queues", "pause", "reminders"]);
     let booked = book_for_soon(&program).await;
     let number = "+33600000099";
+    // What ran when the queue was paused goes on to its end.
+    let running = "SELECT count(*) FROM queue.jobs WHERE queue = 'reminders' AND state = 'running'";
+    until("quiet", async || {
+        let mut tx = db.system(Actor::JOB).await.expect("a transaction");
+        sqlx::query_scalar::<_, i64>(running).fetch_one(tx.conn()).await.expect("a count") == 0
+    })
+    .await;
     let before = figures(&db).await;
 
     done(folder, &["backup", "run"]);

@@ -99,10 +99,10 @@ async fn queues_are_listed_paused_resumed_and_limited() {
     let names: Vec<&str> = lines[1..].iter().map(|line| line[0].as_str()).collect();
     assert_eq!(
         names,
-        ["default", "erasures", "exports", "invoices", "privacy", "reminders", "stock", "views"]
+        ["backups", "default", "erasures", "exports", "invoices", "privacy", "reminders", "stock", "views"]
     );
-    assert_eq!(lines[1][7], "no pool", "no process serves it");
-    let privacy = &lines[5];
+    assert_eq!(lines[2][7], "no pool", "no process serves it");
+    let privacy = &lines[6];
     assert_eq!(privacy[1..6], columns("active 2 0 0 0"));
     assert_eq!(privacy[7..], columns("0 0.0 0.0 0 - -"));
 

@@ -169,6 +169,8 @@ mod tests {
     }
 
     fn within(telemetry: &Telemetry, faults: impl FnOnce()) {
+        // With one subscriber alone, another test's thread that meets a span first asks its own, finds none, and nobody sees the span.
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(telemetry.layer()), faults);
     }
 
