@@ -18,6 +18,8 @@ DECLARE
     t record;
     opened bigint := 0;
 BEGIN
+    -- Not while partitions of the queue's history are made and dropped.
+    PERFORM pg_advisory_xact_lock(hashtext('queue.maintain_history'));
     FOR t IN
         SELECT c.oid::regclass AS name, c.relkind,
                has_table_privilege('permanence_backup', c.oid, 'SELECT') AS granted,

@@ -156,6 +156,15 @@ async fn a_store_that_is_away_and_a_death_in_between_leave_nothing_and_the_next_
         }
     })
     .await;
+    // An upload that is begun and not noted yet is the sweep's.
+    soon("an upload", async {
+        let noted = "SELECT count(*) FROM backups WHERE status = 'running' AND upload_id IS NOT NULL";
+        let mut owner = world.owner().await;
+        while sqlx::query_scalar::<_, i64>(noted).fetch_one(&mut owner).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
     pool.kill().await;
     world.objects.faults().clear();
     let pool = world.work_on("backups");

@@ -15,8 +15,8 @@ impl Job for WriteBackup {
     const KIND: &'static str = "backup.write_backup";
     const QUEUE: &'static str = "backups";
     const TIMEOUT: Duration = Duration::from_hours(12);
-    const MAX_ATTEMPTS: i16 = 6;
-    const BACKOFF: Backoff = Backoff::exponential(Duration::from_mins(1), Duration::from_hours(1));
+    const MAX_ATTEMPTS: i16 = 10;
+    const BACKOFF: Backoff = Backoff::exponential(Duration::from_secs(10), Duration::from_hours(1));
 }
 
 impl WriteBackup {
