@@ -99,33 +99,34 @@ async fn matching(tx: &mut TenantTx, search: &str, page: PageQuery) -> Result<Pa
     Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
 }
 
-/// Those whose folded name holds every word, or one that has most of its trigrams.
+/// Those whose folded name holds every word, or one that has most of its trigrams. Trigrams take long to compare, so only names are
+/// that hold the word's first or last two letters: a slip leaves one end whole.
 async fn similar(tx: &mut TenantTx, search: &str, page: PageQuery) -> Result<Page<Patient>> {
     let tenant = tx.tenant().0;
-    let total = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM patients
+    let found = sqlx::query_scalar!(
+        r#"SELECT id AS "id: PatientId" FROM patients
            WHERE tenant_id = $1 AND deleted_at IS NULL
              AND NOT EXISTS (SELECT FROM regexp_split_to_table(fold($2), '\s+') AS word
-                             WHERE strpos(search, word) = 0 AND word_similarity(word, search) < 0.4)"#,
+                             WHERE strpos(search, word) = 0
+                               AND (length(word) > 3 AND strpos(search, left(word, 2)) = 0
+                                                     AND strpos(search, right(word, 2)) = 0
+                                    OR word_similarity(word, search) < 0.4))
+           ORDER BY word_similarity(fold($2), search) DESC, fold(last_name), fold(first_name), id"#,
         tenant,
         search,
     )
-    .fetch_one(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    if total == 0 {
-        return Ok(Page::new(Vec::new(), page, 0));
-    }
+    let ids: Vec<_> = found.iter().map(|id| id.0).collect();
     let rows = select_patients!(
-        "WHERE tenant_id = $1 AND deleted_at IS NULL
-           AND NOT EXISTS (SELECT FROM regexp_split_to_table(fold($2), '\\s+') AS word
-                           WHERE strpos(search, word) = 0 AND word_similarity(word, search) < 0.4)
-         ORDER BY word_similarity(fold($2), search) DESC, fold(last_name), fold(first_name), id LIMIT $3 OFFSET $4",
+        "WHERE tenant_id = $1 AND id = ANY($2) ORDER BY array_position($2, id) LIMIT $3 OFFSET $4",
         tenant,
-        search,
+        &ids,
         page.limit(),
         page.offset(),
     )
     .fetch_all(tx.conn())
     .await?;
+    let total = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
 }
