@@ -92,8 +92,8 @@ async fn certify(services: &Services, ids: &[ErasureId]) -> Result<(usize, usize
     tx.commit().await?;
     let automaton = Automaton::new(&wanted)?;
     let mut searched = search_platform(&services.db, &automaton).await?;
+    let (gone, anybodys) = (BTreeMap::new(), BTreeSet::new());
     for tenant in tenants {
-        let (gone, anybodys) = (BTreeMap::new(), BTreeSet::new());
         search_objects(services.storage()?, tenant, &automaton, &gone, &anybodys, &mut searched).await?;
     }
     // What is sealed cannot be searched; an erasure of a patient ends it, and its time does.

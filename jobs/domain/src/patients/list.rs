@@ -41,8 +41,27 @@ pub async fn list(tx: &mut TenantTx, query: &PatientQuery) -> Result<Page<Patien
     else {
         return all(tx, page).await;
     };
-    let found = matching(tx, search, page).await?;
-    if found.total > 0 { Ok(found) } else { similar(tx, search, page).await }
+    let mut found = matching(tx, search).await?;
+    if found.is_empty() {
+        found = similar(tx, search).await?;
+    }
+    page_of(tx, &found, page).await
+}
+
+/// A page of those that were found, in their order.
+async fn page_of(tx: &mut TenantTx, found: &[PatientId], page: PageQuery) -> Result<Page<Patient>> {
+    let ids: Vec<_> = found.iter().map(|id| id.0).collect();
+    let rows = select_patients!(
+        "WHERE tenant_id = $1 AND id = ANY($2) ORDER BY array_position($2, id) LIMIT $3 OFFSET $4",
+        tx.tenant().0,
+        &ids,
+        page.limit(),
+        page.offset(),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let total = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
 }
 
 async fn all(tx: &mut TenantTx, page: PageQuery) -> Result<Page<Patient>> {
@@ -66,44 +85,26 @@ async fn all(tx: &mut TenantTx, page: PageQuery) -> Result<Page<Patient>> {
     Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
 }
 
-/// Those whose folded name holds every word, or whose address or number it is.
-async fn matching(tx: &mut TenantTx, search: &str, page: PageQuery) -> Result<Page<Patient>> {
-    let tenant = tx.tenant().0;
+/// Those whose folded name holds every word, or whose address or number it is; the best first.
+async fn matching(tx: &mut TenantTx, search: &str) -> Result<Vec<PatientId>> {
     let number = Phone::parse(search).ok();
-    let number = number.as_ref().map(Phone::as_str);
-    let total = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM patients
+    Ok(sqlx::query_scalar!(
+        r#"SELECT id AS "id: PatientId" FROM patients
            WHERE tenant_id = $1 AND deleted_at IS NULL
-             AND (email = lower($2) OR phone = $3 OR search LIKE ALL (patterns_of_search($2)))"#,
-        tenant,
+             AND (email = lower($2) OR phone = $3 OR search LIKE ALL (patterns_of_search($2)))
+           ORDER BY word_similarity(fold($2), search) DESC, fold(last_name), fold(first_name), id"#,
+        tx.tenant().0,
         search,
-        number,
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    if total == 0 {
-        return Ok(Page::new(Vec::new(), page, 0));
-    }
-    let rows = select_patients!(
-        "WHERE tenant_id = $1 AND deleted_at IS NULL
-           AND (email = lower($2) OR phone = $3 OR search LIKE ALL (patterns_of_search($2)))
-         ORDER BY word_similarity(fold($2), search) DESC, fold(last_name), fold(first_name), id LIMIT $4 OFFSET $5",
-        tenant,
-        search,
-        number,
-        page.limit(),
-        page.offset(),
+        number.as_ref().map(Phone::as_str),
     )
     .fetch_all(tx.conn())
-    .await?;
-    Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
+    .await?)
 }
 
 /// Those whose folded name holds every word, or one that has most of its trigrams. Trigrams take long to compare, so only names are
 /// that hold the word's first or last two letters: a slip leaves one end whole.
-async fn similar(tx: &mut TenantTx, search: &str, page: PageQuery) -> Result<Page<Patient>> {
-    let tenant = tx.tenant().0;
-    let found = sqlx::query_scalar!(
+async fn similar(tx: &mut TenantTx, search: &str) -> Result<Vec<PatientId>> {
+    Ok(sqlx::query_scalar!(
         r#"SELECT id AS "id: PatientId" FROM patients
            WHERE tenant_id = $1 AND deleted_at IS NULL
              AND NOT EXISTS (SELECT FROM regexp_split_to_table(fold($2), '\s+') AS word
@@ -112,21 +113,9 @@ async fn similar(tx: &mut TenantTx, search: &str, page: PageQuery) -> Result<Pag
                                                      AND strpos(search, right(word, 2)) = 0
                                     OR word_similarity(word, search) < 0.4))
            ORDER BY word_similarity(fold($2), search) DESC, fold(last_name), fold(first_name), id"#,
-        tenant,
+        tx.tenant().0,
         search,
     )
     .fetch_all(tx.conn())
-    .await?;
-    let ids: Vec<_> = found.iter().map(|id| id.0).collect();
-    let rows = select_patients!(
-        "WHERE tenant_id = $1 AND id = ANY($2) ORDER BY array_position($2, id) LIMIT $3 OFFSET $4",
-        tenant,
-        &ids,
-        page.limit(),
-        page.offset(),
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let total = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    Ok(Page::new(rows.into_iter().map(Patient::from).collect(), page, total))
+    .await?)
 }
